@@ -154,5 +154,5 @@ class CaptureError(CosmicError):
     """No usable frame came from the camera."""
 
 
-class LayerComplete(CosmicError):  # noqa: N818  an answer, not a fault: the name is the design's
+class LayerComplete(CosmicError):
     """Every cell of the layer has been handed over already."""
