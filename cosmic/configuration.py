@@ -1,0 +1,121 @@
+"""Typed configuration from a TOML file and the environment: unknown keys and bad values are errors with a remedy.
+
+A configuration is a msgspec Struct of sections, each a Struct with defaults. The environment overrides the file:
+`COSMIC_UPLINK__URL` sets `url` of section `uplink`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from cosmic.errors import ConfigurationError
+
+_Model = TypeVar("_Model", bound=msgspec.Struct)
+
+
+def load(
+    model: type[_Model],
+    path: Path | None,
+    *,
+    prefix: str = "COSMIC",
+    environment: Mapping[str, str] | None = None,
+) -> _Model:
+    """Return the configuration `model` of the file at `path` (None: defaults alone) and the environment.
+
+    Raises ConfigurationError naming the file or variable, the path of the bad value and the nearest known key.
+    """
+    values = _read(path) if path is not None else {}
+    _check_keys(model, values, "", str(path))
+    environment = os.environ if environment is None else environment
+    overridden: list[str] = []
+    for name in sorted(environment):
+        if name.startswith(f"{prefix}_") and "__" in name[len(prefix) + 1 :]:
+            _override(model, values, name, name[len(prefix) + 1 :].lower().split("__"), environment[name])
+            overridden.append(name)
+    where = str(path) if path is not None else "configuration"
+    return _convert(values, model, ", ".join([where, *overridden]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be read: {error.strerror}", where=str(path), remedy="check the path and the permissions"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"is not TOML: {error}", where=str(path), remedy="mend that line") from error
+
+
+def _convert(values: dict[str, Any], model: type[_Model], where: str) -> _Model:
+    try:
+        return msgspec.convert(values, model)
+    except msgspec.ValidationError as error:
+        what, _, at = str(error).partition(" - at `$")
+        key = at.rstrip("`").lstrip(".")
+        raise ConfigurationError(
+            f"{key}: {what}" if key else what, where=where, remedy="set it to such a value"
+        ) from error
+
+
+def _fields(model: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.encode_name: field.type for field in msgspec.structs.fields(model)}
+
+
+def _section(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the Struct that a field holds, also where the field may be None, or None for a plain value."""
+    for candidate in (kind, *getattr(kind, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+            return candidate
+    return None
+
+
+def _check_keys(model: type[msgspec.Struct], values: Mapping[str, Any], path: str, where: str) -> None:
+    known = _fields(model)
+    for key, value in values.items():
+        if key not in known:
+            raise _unknown_key(f"{path}{key}", key, known, where)
+        section = _section(known[key])
+        if section is not None and isinstance(value, dict):
+            _check_keys(section, value, f"{path}{key}.", where)
+
+
+def _unknown_key(name: str, key: str, known: Mapping[str, Any], where: str) -> ConfigurationError:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    return ConfigurationError(
+        f"unknown key {name}",
+        where=where,
+        why=f"known here: {', '.join(known)}",
+        remedy=f"did you mean {near[0]}?" if near else "remove it",
+    )
+
+
+def _override(model: type[msgspec.Struct], values: dict[str, Any], name: str, keys: list[str], text: str) -> None:
+    kind: Any = model
+    for depth, key in enumerate(keys):
+        section = _section(kind)
+        if section is None:
+            raise ConfigurationError(
+                f"{'.'.join(keys[:depth])} has no keys of its own", where=name, remedy="remove the variable"
+            )
+        known = _fields(section)
+        if key not in known:
+            raise _unknown_key(".".join(keys[: depth + 1]), key, known, name)
+        if depth < len(keys) - 1:
+            values = values.setdefault(key, {})
+        kind = known[key]
+    try:
+        parsed = msgspec.json.decode(text) if text.startswith(("[", "{")) else text
+        values[keys[-1]] = msgspec.to_builtins(msgspec.convert(parsed, kind, strict=False))
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ConfigurationError(
+            f"{'.'.join(keys)}: {error}", where=name, remedy="set it to such a value"
+        ) from error
