@@ -1,0 +1,28 @@
+"""Ways of applying the heat-transfer matrix of a cell: steps, polynomial, dense. One interface."""
+
+from thermal.operators.blockfiles import dense_from_files, open_block, read_block_set, write_blocks
+from thermal.operators.blocks import block_name, block_ranges, block_set_folder, dense_bytes
+from thermal.operators.dense import Dense, dense_in_memory
+from thermal.operators.factory import VARIANTS, build_operator
+from thermal.operators.interface import Operator
+from thermal.operators.polynomial import DEFAULT_TOLERANCE, Polynomial
+from thermal.operators.steps import Steps
+
+__all__ = [
+    "DEFAULT_TOLERANCE",
+    "VARIANTS",
+    "Dense",
+    "Operator",
+    "Polynomial",
+    "Steps",
+    "block_name",
+    "block_ranges",
+    "block_set_folder",
+    "build_operator",
+    "dense_bytes",
+    "dense_from_files",
+    "dense_in_memory",
+    "open_block",
+    "read_block_set",
+    "write_blocks",
+]
