@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 the command's words or its input are wrong, 130 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout; everything else goes to stderr.")
 ]
 """The `--json` that every command takes."""
+
+DebugOption = Annotated[bool, typer.Option("--debug", help="Let a traceback through.")]
+"""The `--debug` that every command takes; `run` acts on it."""
 
 
 def console() -> Console:
@@ -57,6 +61,15 @@ def print_version(wanted: bool) -> None:
 VersionOption = Annotated[
     bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
 ]
+
+
+def use_uvloop() -> None:
+    """Run event loops on uvloop from now on, where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415  optional
+    except ImportError:
+        return
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:

@@ -1,15 +1,24 @@
-"""Structured logs: one JSON object a line for services, readable lines on a terminal."""
+"""Structured logs: one JSON object a line for services, readable lines on a terminal.
+
+Lines are written by a thread of their own: a full pipe or a slow disk never holds up whoever logs.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
+import queue
 import sys
-from typing import Any, Literal, TextIO
+import threading
+from typing import Any, Literal, TextIO, cast
 
 import msgspec
 import structlog
 
 Level = Literal["debug", "info", "warning", "error"]
+LINES_MAX = 10_000
+"""Lines waiting to be written; beyond that lines are dropped and counted."""
+
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -20,6 +29,7 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
     The wall time in `time` (UTC, RFC 3339) is a label: nothing is decided by it.
     """
     stream = stream or sys.stdout
+    writer = _BackgroundWriter(stream)
     readable = stream.isatty() if pretty is None else pretty
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -33,10 +43,52 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", writer)),
         cache_logger_on_first_use=False,
     )
 
 
 def _to_json(event: Any, **_options: Any) -> str:
     return _encoder.encode(event).decode()
+
+
+class _BackgroundWriter:
+    """A text file whose `write` never waits: lines go through a bounded queue to a thread."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: queue.Queue[str] = queue.Queue(LINES_MAX)
+        self._dropped = 0
+        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+        atexit.register(self._finish)
+
+    def write(self, line: str) -> int:
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+        return len(line)
+
+    def flush(self) -> None:
+        """Nothing to do: the thread flushes whenever it has caught up."""
+
+    def _write_all(self) -> None:
+        while True:
+            line = self._lines.get()
+            try:
+                self._stream.write(line)
+                if self._dropped and self._lines.empty():
+                    dropped, self._dropped = self._dropped, 0
+                    self._stream.write(f'{{"event":"log_lines_dropped","count":{dropped}}}\n')
+                if self._lines.empty():
+                    self._stream.flush()
+            except (OSError, ValueError):  # the reader went away, or the stream is closed: nobody is left to tell
+                pass
+            finally:
+                self._lines.task_done()
+
+    def _finish(self) -> None:
+        """Write what is waiting when the program ends, for a second at most."""
+        finisher = threading.Thread(target=self._lines.join, daemon=True)
+        finisher.start()
+        finisher.join(timeout=1.0)

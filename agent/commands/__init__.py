@@ -1,0 +1,30 @@
+"""The command `cosmic-agent`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from agent.commands.run import run as run_command
+from cosmic.commands import VersionOption, run
+
+app = typer.Typer(
+    help="The agent beside the printer: hands it its next cell in time, whatever happens to the network.",
+    epilog="Example: cosmic-agent run --config agent.toml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _common(version: VersionOption = False) -> None:
+    pass
+
+
+app.command("run", epilog="Example: cosmic-agent run --config agent.toml")(run_command)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(app, "cosmic-agent"))

@@ -1,0 +1,125 @@
+"""The agent's settings, units in their names: `/etc/cosmic/agent.toml`, every value overridable by environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from cosmic.logs import Level
+from protocol.limits import LAYERS_MAX
+
+Positive = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all sections share: they are values, and unknown keys are errors."""
+
+
+class Simulated(_Section, frozen=True, kw_only=True):
+    """The simulated printer."""
+
+    layers: Annotated[int, Meta(ge=1, le=LAYERS_MAX)] | None = None
+    """Layers to print; unset: all of the part."""
+    spreading_s: NotNegative | None = None
+    """Pause between layers, seconds; unset: the part's."""
+    time_scale: Positive = 1.0
+    """How many times faster than a real printer it prints."""
+    start_limit_s: NotNegative = 60.0
+    """How long the start waits for the coordinator to be ready, seconds; then it prints without."""
+
+
+class Printer(_Section, frozen=True, kw_only=True):
+    """The printer and how cells are handed to it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=256)] = "printer"
+    """Name at the coordinator: the one its token was made for."""
+    part: str = ""
+    """Folder of the prepared part."""
+    job: str = ""
+    """Name of the job; unset: the part's name and the time of the start."""
+    driver: Literal["simulated"] = "simulated"
+    dispatch: Literal["cell"] = "cell"
+    """`cell`: one cell a window."""
+    guard_ms: NotNegative = 5.0
+    """How long before the end of the current cell the next one must be with the driver, ms."""
+    first_cell_limit_ms: Positive = 2000.0
+    """How long a layer's first cell is waited for after the layer is ready, ms."""
+    simulated: Simulated = field(default_factory=Simulated)
+
+
+class Capture(_Section, frozen=True, kw_only=True):
+    """The infrared camera."""
+
+    source: Literal["simulated"] = "simulated"
+    limit_ms: Positive = 1000.0
+    """How long a frame is waited for, ms; then the layer starts from the predicted map."""
+    noise_K: NotNegative = 1.0
+    """Standard deviation of the simulated camera's noise, kelvin."""
+    residual: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.9
+    """Share of the layer below's remaining heat that the simulated camera sees through the new powder."""
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class Uplink(_Section, frozen=True, kw_only=True):
+    """The connection to the coordinator."""
+
+    url: str = ""
+    """`wss://host:port/v1/agent`; unset: print with the fallback order alone."""
+    token_file: str = ""
+    """File with the printer's token."""
+    ca_file: str = ""
+    """Certificates to trust instead of the system's."""
+    lookahead: Annotated[int, Meta(ge=1, le=LAYERS_MAX)] | None = None
+    """Windows decided ahead; unset: the whole layer."""
+    rule: str | None = None
+    """SmartScan's rule; unset: the coordinator's default."""
+    backoff_min_s: Positive = 0.1
+    """Shortest pause before connecting again, seconds; doubles with every failure."""
+    backoff_max_s: Positive = 5.0
+    """Longest pause before connecting again, seconds."""
+    connect_s: Positive = 5.0
+    """Longest opening handshake, seconds."""
+    ping_interval_s: Positive = 2.0
+    ping_timeout_s: Positive = 4.0
+    message_bytes_max: Annotated[int, Meta(ge=1024)] = 1024 * 1024
+    """Largest message accepted, bytes."""
+    queue_messages: Annotated[int, Meta(ge=8)] = 1024
+    """Messages waiting to be sent before a stalled connection is given up."""
+
+
+class Fallback(_Section, frozen=True, kw_only=True):
+    """What is scanned when no decision is there."""
+
+    order: str = "random"
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class Recording(_Section, frozen=True, kw_only=True):
+    """What is kept of every job."""
+
+    directory: str = ""
+    """Folder for the maps of every layer, one folder a job; unset: nothing is kept."""
+    bytes_max: Annotated[int, Meta(ge=1)] = 1024**3
+    """Most bytes of one job; layers after that are printed and not kept."""
+
+
+class Log(_Section, frozen=True, kw_only=True):
+    """Log lines on stdout."""
+
+    level: Level = "info"
+    pretty: bool | None = None
+    """Readable lines instead of JSON; unset: on a terminal."""
+
+
+class AgentConfiguration(_Section, frozen=True, kw_only=True):
+    """All settings of the agent."""
+
+    printer: Printer = field(default_factory=Printer)
+    capture: Capture = field(default_factory=Capture)
+    uplink: Uplink = field(default_factory=Uplink)
+    fallback: Fallback = field(default_factory=Fallback)
+    recording: Recording = field(default_factory=Recording)
+    log: Log = field(default_factory=Log)

@@ -1,0 +1,7 @@
+"""Which cell the printer scans next, and why. The keeper owns the deadline of every window. No I/O, no clock."""
+
+from agent.keeper.keeper import WindowKeeper
+from agent.keeper.table import State
+from agent.keeper.values import Drop, Dropped, Handover, Outcome, Rejoin
+
+__all__ = ["Drop", "Dropped", "Handover", "Outcome", "Rejoin", "State", "WindowKeeper"]

@@ -1,0 +1,239 @@
+"""One websocket to the coordinator, opened again for ever. Whoever tells it something never waits for the network.
+
+What happens on the link is handed to a listener on the event loop's thread: ready, message, lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Subprotocol
+
+from agent.configuration import Uplink as UplinkSettings
+from agent.uplink.backoff import Backoff
+from agent.uplink.refusals import refusal_of, refused_job
+from cosmic.errors import ConfigurationError, ProtocolError, RefusedError
+from protocol.limits import SUBPROTOCOL, Limits
+from protocol.messages import (
+    AgentMessage,
+    CloseJob,
+    CoordinatorMessage,
+    Deviated,
+    EndLayer,
+    Failed,
+    JobReady,
+    OpenJob,
+    Printed,
+    Progress,
+    Spreading,
+    StartLayer,
+)
+from protocol.sessions import AgentSession
+from protocol.tables import State
+
+_log = structlog.get_logger()
+
+
+class LinkListener(Protocol):
+    """Who is told what happens on the link."""
+
+    def link_ready(self, ready: JobReady) -> None:
+        """The coordinator has the job: layers can be started, or joined anew."""
+        ...
+
+    def link_message(self, message: CoordinatorMessage) -> None:
+        """A message came."""
+        ...
+
+    def link_lost(self, cause: RefusedError) -> None:
+        """The coordinator cannot be reached any more, or refused."""
+        ...
+
+
+class Uplink:
+    """Keeps a session with the coordinator.
+
+    Attributes:
+        ready: True while the coordinator has the job and the connection stands.
+        layer: the layer that was started on this connection, None when there is none.
+    """
+
+    def __init__(self, settings: UplinkSettings, job: OpenJob, listener: LinkListener, *, seed: int = 0) -> None:
+        """Prepare; `run` connects.
+
+        Raises ConfigurationError when the token or the certificates cannot be read.
+        """
+        self.ready = False
+        self.layer: int | None = None
+        self._settings = settings
+        self._job = job
+        self._listener = listener
+        self._token = _read_token(settings)
+        self._tls = _tls_context(settings)
+        self._backoff = Backoff(
+            settings.backoff_min_s,
+            settings.backoff_max_s,
+            random.Random(seed),  # noqa: S311  jitter, not a secret
+        )
+        self._session: AgentSession | None = None
+        self._outbox: asyncio.Queue[bytes] = asyncio.Queue(settings.queue_messages)
+        self._stalled = False
+
+    async def run(self) -> None:
+        """Connect, serve, connect again, until cancelled."""
+        while True:
+            refusal: RefusedError
+            try:
+                await self._connect_and_serve()
+            except asyncio.CancelledError:
+                raise
+            except (OSError, TimeoutError, WebSocketException, ProtocolError, RefusedError) as error:
+                refusal = refusal_of(error)
+            else:
+                refusal = RefusedError("closed by the coordinator", code="lost", fatal=False)
+            self.ready, self.layer, self._session = False, None, None
+            self._listener.link_lost(refusal)
+            pause_s = self._backoff.pause_s(fatal=refusal.fatal)
+            _log.warning("link", link="down", again_in_s=round(pause_s, 3), code=refusal.code, cause=str(refusal))
+            await asyncio.sleep(pause_s)
+
+    def tell(self, message: AgentMessage) -> bool:
+        """Send `message` if the link can take it now; return whether it did. Never waits.
+
+        What cannot be sent is not kept: `open_job` and `start_layer` with the printed cells give a coordinator all
+        that it needs when the link is back.
+        """
+        session = self._session
+        if session is None or not self.ready or self._stalled:
+            return False
+        match message:
+            case StartLayer():
+                self.layer = message.layer
+            case Printed() | Deviated() | EndLayer():
+                if message.layer != self.layer:
+                    return False
+                if isinstance(message, EndLayer):
+                    self.layer = None
+            case Spreading():
+                if session.state is not State.READY:
+                    return False
+            case _:
+                pass
+        try:
+            self._outbox.put_nowait(session.send(message))
+        except asyncio.QueueFull:
+            self._stalled = True  # the sender sees it and gives the connection up
+            return False
+        return True
+
+    async def close(self, reason: str) -> None:
+        """Tell the coordinator that the job is over, as far as the link can take it."""
+        if not self.tell(CloseJob(job=self._job.job, reason=reason)):
+            return
+        try:
+            await asyncio.wait_for(self._outbox.join(), timeout=self._settings.connect_s)
+        except TimeoutError:
+            _log.warning("close_job_not_sent", cause="the link took no more messages")
+
+    async def _connect_and_serve(self) -> None:
+        settings = self._settings
+        async with connect(
+            settings.url,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            compression=None,
+            additional_headers={"Authorization": f"Bearer {self._token}"},
+            ssl=self._tls,
+            max_size=settings.message_bytes_max,
+            open_timeout=settings.connect_s,
+            close_timeout=1.0,
+            ping_interval=settings.ping_interval_s,
+            ping_timeout=settings.ping_timeout_s,
+            proxy=None,
+        ) as socket:
+            if socket.subprotocol != SUBPROTOCOL:
+                raise RefusedError(
+                    "the coordinator agreed on no version",
+                    code="unknown_version",
+                    fatal=True,
+                    why=f"this agent speaks {SUBPROTOCOL}",
+                    remedy="update the agent or the coordinator",
+                )
+            session = AgentSession(Limits(agent_message_bytes_max=settings.message_bytes_max))
+            self._outbox = asyncio.Queue(settings.queue_messages)
+            self._stalled = False
+            self._outbox.put_nowait(session.send(self._job))
+            sender = asyncio.create_task(self._send_all(socket, self._outbox))
+            try:
+                await self._receive_all(socket, session)
+            finally:
+                session.connection_lost()
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+
+    async def _send_all(self, socket: ClientConnection, outbox: asyncio.Queue[bytes]) -> None:
+        while not self._stalled:
+            await socket.send(await outbox.get())
+            outbox.task_done()
+        await socket.close(1008, "the coordinator does not read")
+
+    async def _receive_all(self, socket: ClientConnection, session: AgentSession) -> None:
+        async for frame in socket:
+            try:
+                message = session.receive(frame)
+            except ProtocolError as error:
+                await socket.close(getattr(error, "close_code", 1002), error.what[:100])
+                raise
+            match message:
+                case JobReady():
+                    self._session, self.ready = session, True
+                    self._backoff.connected()
+                    self._listener.link_ready(message)
+                case Progress():
+                    self._listener.link_message(message)
+                case Failed() if not self.ready:
+                    raise refused_job(message)
+                case _:
+                    self._listener.link_message(message)
+
+
+def _read_token(settings: UplinkSettings) -> str:
+    if not settings.token_file:
+        return ""
+    try:
+        token = Path(settings.token_file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"the token cannot be read: {error}",
+            where="uplink.token_file",
+            remedy="make one with 'cosmic-cloud token add PRINTER' and write it to that file",
+        ) from error
+    if not token or not token.isascii() or any(character.isspace() for character in token):
+        raise ConfigurationError(
+            "the file does not hold a token",
+            where=f"uplink.token_file {settings.token_file}",
+            why="a token is one word of ASCII",
+            remedy="make one with 'cosmic-cloud token add PRINTER'",
+        )
+    return token
+
+
+def _tls_context(settings: UplinkSettings) -> ssl.SSLContext | None:
+    if not settings.url.startswith("wss:"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"the certificates cannot be read: {error}",
+            where=f"uplink.ca_file {settings.ca_file}",
+            remedy="name a PEM file with the certificates to trust",
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

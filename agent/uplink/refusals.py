@@ -1,0 +1,74 @@
+"""What a failed connection means: from the exception to cause, remedy and whether to hurry. Pure."""
+
+from __future__ import annotations
+
+import ssl
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from cosmic.errors import CosmicError, RefusedError, RemoteProtocolError
+from protocol.messages import Failed
+
+_STATUS: dict[int, tuple[str, bool, str]] = {
+    400: ("unknown_version", True, "update the agent or the coordinator: they speak different versions"),
+    401: ("unauthorized", True, "make a token with 'cosmic-cloud token add' and put it into uplink.token_file"),
+    404: ("unknown_path", True, "check uplink.url: the path is /v1/agent"),
+    503: ("busy", False, "the coordinator has too many connections: wait, or raise its limits"),
+}
+_FATAL_CODES = frozenset({"unknown_part", "unknown_job"})
+_REMEDIES = {
+    "unknown_part": "put the part's folder into the coordinator's parts directory",
+    "unknown_job": "use the token of this printer",
+    "busy": "wait: the coordinator serves as many jobs as it can",
+}
+
+
+def refusal_of(error: BaseException) -> RefusedError:
+    """Return what `error` of a connection attempt or a connection means to the operator."""
+    match error:
+        case RefusedError():
+            return error
+        case InvalidStatus():
+            status = error.response.status_code
+            body = (error.response.body or b"").decode(errors="replace").strip()[:200]
+            code, fatal, remedy = _STATUS.get(
+                status, ("refused", False, "check what answers at uplink.url, and its log")
+            )
+            return RefusedError(f"HTTP {status} {body}".strip(), code=code, fatal=fatal, remedy=remedy)
+        case InvalidURI():
+            return RefusedError(
+                str(error), code="bad_url", fatal=True, remedy="set uplink.url to ws://... or wss://..."
+            )
+        case ssl.SSLCertVerificationError():
+            return RefusedError(
+                f"the coordinator's certificate is not trusted: {error.verify_message}",
+                code="certificate",
+                fatal=True,
+                remedy="set uplink.ca_file, or have the certificate renewed",
+            )
+        case RemoteProtocolError():
+            return RefusedError(error.what, code=error.code, fatal=False, why=error.why, remedy=error.remedy)
+        case CosmicError():
+            return RefusedError(error.what, code="local", fatal=False, why=error.why, remedy=error.remedy)
+        case ConnectionClosed():
+            received = error.rcvd
+            text = (
+                f"closed by the coordinator: {received.code} {received.reason}" if received else "connection lost"
+            )
+            return RefusedError(text.strip(), code="lost", fatal=False)
+        case TimeoutError():
+            return RefusedError("no answer in time", code="timeout", fatal=False)
+        case InvalidHandshake():
+            return RefusedError(f"handshake failed: {error}", code="handshake", fatal=False)
+        case _:
+            return RefusedError(f"cannot connect: {error}", code="unreachable", fatal=False)
+
+
+def refused_job(message: Failed) -> RefusedError:
+    """Return the refusal of a job, as the coordinator's `failed` says it."""
+    return RefusedError(
+        message.message or message.code,
+        code=message.code,
+        fatal=message.code in _FATAL_CODES,
+        remedy=_REMEDIES.get(message.code, ""),
+    )
