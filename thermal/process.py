@@ -46,18 +46,18 @@ class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ProcessError: a value is outside `RANGES`, or more than 64 sub-steps would be needed.
     """
 
-    conductivity_W_mK: float = 13.85  # noqa: N815  units as written in the field
+    conductivity_W_mK: float = 13.85
     density_kg_m3: float = 7957.5
-    heat_capacity_J_kgK: float = 497.9  # noqa: N815
-    melt_K: float = 1674.0  # noqa: N815
+    heat_capacity_J_kgK: float = 497.9
+    melt_K: float = 1674.0
     absorptivity: float = 0.30
     speed_m_s: float = 0.8
-    power_W: float = 200.0  # noqa: N815
+    power_W: float = 200.0
     element_m: float = 0.2e-3
     depth_m: float = 1e-3
-    top_loss_W_m2K: float = 22.5  # noqa: N815
-    base_loss_W_m2K: float = 3000.0  # noqa: N815
-    ambient_K: float = 293.0  # noqa: N815
+    top_loss_W_m2K: float = 22.5
+    base_loss_W_m2K: float = 3000.0
+    ambient_K: float = 293.0
     layer_m: float = 50e-6
     spreading_s: float = 15.0
 
@@ -110,7 +110,7 @@ class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return transfer * self.step_s / (self.density_kg_m3 * self.heat_capacity_J_kgK * self.depth_m)
 
     @property
-    def rise_K(self) -> float:  # noqa: N802  the unit of the value
+    def rise_K(self) -> float:
         """Rise of an element while the laser crosses it, K: `q = eta P dt / (rho cp dx^2 depth)`."""
         heated_J_K = self.density_kg_m3 * self.heat_capacity_J_kgK * self.element_m**2 * self.depth_m
         return self.absorptivity * self.power_W * self.step_s / heated_J_K

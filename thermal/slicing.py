@@ -1,0 +1,90 @@
+"""Cuts a solid into the outlines of its layers. Needs the `cloud` extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosmic.errors import GeometryError
+from thermal.extra import geometry_library
+from thermal.solid import Solid
+
+LAYERS_MAX = 20_000
+
+# Corners of a solid are joined on this grid, mm; a cut through a corner is moved up by it.
+_SNAP_MM = 1e-6
+
+
+def layer_count(solid: Solid, layer_mm: float) -> int:
+    """Return how many layers have their middle inside the solid.
+
+    Raises:
+        GeometryError: none has, or more than 20,000.
+    """
+    count = int(np.ceil(solid.height_mm / layer_mm - 0.5 - 1e-9))
+    if not 1 <= count <= LAYERS_MAX:
+        raise GeometryError(
+            f"the solid is {solid.height_mm:.4g} mm high: {count} layers of {layer_mm:g} mm",
+            where=solid.name,
+            why=f"1 to {LAYERS_MAX} layers can be printed",
+            remedy="check the units and the layer thickness",
+        )
+    return count
+
+
+def outlines(solid: Solid, layer_mm: float, layers: int) -> Iterator[Any]:
+    """Yield the outline of each layer at half its height: shapely Polygon or MultiPolygon with holes, mm.
+
+    Args:
+        solid: the solid.
+        layer_mm: thickness of a layer, mm.
+        layers: how many, from the plate up.
+
+    Raises:
+        GeometryError: a layer has no area, or its outline is not closed.
+    """
+    heights = np.unique(solid.mesh.vertices[:, 2])
+    for layer in range(layers):
+        height_mm = (layer + 0.5) * layer_mm
+        # A plane through corners or faces has no well-defined cut: what lies just above it is printed.
+        if np.abs(heights - height_mm).min() < _SNAP_MM:
+            height_mm += 2 * _SNAP_MM
+        outline = _outline(solid, height_mm)
+        if outline is None or outline.is_empty:
+            raise GeometryError(
+                f"layer {layer} at {height_mm:.4g} mm has no area",
+                where=solid.name,
+                why="every layer needs something to scan",
+                remedy="close the gap in the solid, or print the pieces as parts of their own",
+            )
+        yield outline
+
+
+def _outline(solid: Solid, height_mm: float) -> Any:
+    shapely = geometry_library("shapely")
+    cut = geometry_library("trimesh.intersections").mesh_plane(solid.mesh, [0, 0, 1], [0, 0, height_mm])
+    ends: NDArray[np.float64] = np.round(np.asarray(cut)[..., :2] / _SNAP_MM) * _SNAP_MM
+    ends = ends[np.any(ends[:, 0] != ends[:, 1], axis=1)] if ends.size else ends
+    if not len(ends):
+        return None
+    faces, cuts, dangles, stray = shapely.polygonize_full(list(shapely.linestrings(ends)))
+    if not (cuts.is_empty and dangles.is_empty and stray.is_empty):
+        raise GeometryError(
+            f"the outline at {height_mm:.4g} mm is not closed",
+            where=solid.name,
+            why="the solid touches or overlaps itself there",
+            remedy="join its bodies into one in the program that made it",
+        )
+    inside = [face for face in faces.geoms if _odd(ends, face.representative_point())]
+    return shapely.union_all(inside)
+
+
+def _odd(ends: NDArray[np.float64], point: Any) -> bool:
+    """Tell whether a ray from the point crosses the outline an odd number of times: then it is inside."""
+    (x0, y0), (x1, y1) = ends[:, 0].T, ends[:, 1].T
+    beside = (y0 > point.y) != (y1 > point.y)
+    at = x0[beside] + (point.y - y0[beside]) / (y1 - y0)[beside] * (x1 - x0)[beside]
+    return bool(np.count_nonzero(at > point.x) % 2)
