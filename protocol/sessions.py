@@ -229,7 +229,7 @@ class CoordinatorSession(_Session):
                 self._windows_reported = max(self._windows_reported, len(self.prefix) - 1)
             case Printed():
                 self._printed(message)
-            case EndLayer():
+            case _:
                 self.layer = None
 
     def _printed(self, message: Printed) -> None:

@@ -115,9 +115,9 @@ class SimulatedPrinter:
 async def _until(at_s: float) -> None:
     """Wait until loop time `at_s`."""
     loop = asyncio.get_running_loop()
-    future = loop.create_future()
-    timer = loop.call_at(at_s, lambda: future.done() or future.set_result(None))
+    reached = asyncio.Event()
+    timer = loop.call_at(at_s, reached.set)
     try:
-        await future
+        await reached.wait()
     finally:
         timer.cancel()

@@ -1,0 +1,310 @@
+"""The window keeper: the invariants of protocol.md, as examples and under random schedules."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.keeper import Drop, Handover, Outcome, State, WindowKeeper
+from agent.keeper.table import TABLE, Event
+from cosmic.errors import DriverError, LayerComplete, LocalProtocolError
+from fallback import RandomOrder, SequentialOrder
+from protocol.messages import Decisions
+
+WINDOW_S = 0.040
+GUARD_S = 0.005
+
+
+def decided(
+    first: int, cells: list[int], *, layer: int = 0, epoch: int = 0, r: list[float] | None = None
+) -> Decisions:
+    return Decisions(
+        layer=layer, epoch=epoch, first_window=first, cells=cells, compute_ms=[1.0] * len(cells), uniformity=r
+    )
+
+
+def keeper_of(cells: int = 4, *, up: bool = True) -> WindowKeeper:
+    keeper = WindowKeeper(SequentialOrder(), guard_s=GUARD_S)
+    keeper.link(up=up)
+    keeper.start_layer(0, [WINDOW_S] * cells, deadline_s=1.0)
+    return keeper
+
+
+def drops(keeper: WindowKeeper, message: Decisions, now_s: float = 0.0) -> list[Drop]:
+    return [dropped.drop for dropped in keeper.decisions(message, now_s)]
+
+
+def scan(keeper: WindowKeeper, handover: Handover | None, now_s: float) -> None:
+    assert handover is not None
+    keeper.started(handover.cell, now_s)
+
+
+def test_a_buffered_decision_is_offered_as_soon_as_its_window_is_next() -> None:
+    keeper = keeper_of()
+    assert keeper.offer(0.0) is None
+    assert drops(keeper, decided(0, [2, 1], r=[0.25, 0.5]), 0.1) == []
+    assert keeper.buffered == 2
+    first = keeper.offer(0.2)
+    assert first is not None
+    assert (first.window, first.cell, first.outcome, first.source) == (0, 2, Outcome.ON_TIME, "coordinator")
+    assert first.slack_s == pytest.approx(0.8)
+    assert first.ahead_s == pytest.approx(0.9)
+    assert first.uniformity == 0.25
+    assert keeper.offer(0.2) is None, "one cell a window"
+    assert keeper.deadline_s is None, "nothing is wanted before the cell has started"
+    assert keeper.started(2, 0.3) is None
+    assert keeper.deadline_s == pytest.approx(0.3 + WINDOW_S - GUARD_S)
+    second = keeper.offer(0.3)
+    assert second is not None
+    assert (second.window, second.cell) == (1, 1)
+
+
+def test_a_decision_without_uniformity_says_none() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [2]), 0.0)
+    assert keeper.take(0.0).uniformity is None
+
+
+@pytest.mark.parametrize(
+    ("up", "outcome"), [(True, Outcome.FALLBACK_TIMEOUT), (False, Outcome.FALLBACK_DISCONNECTED)]
+)
+def test_without_a_decision_the_fallback_order_answers_at_the_deadline(up: bool, outcome: Outcome) -> None:
+    keeper = keeper_of(up=up)
+    handover = keeper.take(1.0)
+    assert (handover.cell, handover.source, handover.outcome) == (0, "fallback", outcome)
+    assert handover.ahead_s is None
+
+
+def test_an_invalid_decision_for_the_window_makes_its_fallback_a_rejected_one() -> None:
+    keeper = keeper_of()
+    assert drops(keeper, decided(0, [4])) == [Drop.NO_SUCH_CELL]
+    assert keeper.take(1.0).outcome is Outcome.FALLBACK_REJECTED
+    scan_cell = keeper.printed
+    assert scan_cell == ()
+
+
+def test_late_decision_never_changes_a_cell_handed_over() -> None:
+    keeper = keeper_of()
+    handover = keeper.take(1.0)
+    assert drops(keeper, decided(0, [3])) == [Drop.STALE_EPOCH]
+    keeper.started(handover.cell, 1.0)
+    assert keeper.printed == (0,)
+
+
+def test_after_a_fallback_a_new_epoch_opens_and_the_coordinator_hears_of_it_when_the_cell_starts() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(1, [3, 2]), 0.0)  # window 0 is missing
+    handover = keeper.take(1.0)
+    assert handover.epoch == 0
+    assert keeper.buffered == 0, "what was decided after the missing window no longer follows"
+    deviated = keeper.started(handover.cell, 1.0)
+    assert deviated is not None
+    assert (deviated.layer, deviated.epoch, deviated.printed) == (0, 1, [0])
+    assert drops(keeper, decided(1, [1], epoch=0)) == [Drop.STALE_EPOCH]
+    assert drops(keeper, decided(1, [1], epoch=1)) == []
+    assert keeper.take(1.0).outcome is Outcome.ON_TIME
+
+
+def test_what_was_printed_is_told_in_the_epoch_that_the_coordinator_knows() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [3]), 0.0)
+    scan(keeper, keeper.offer(0.0), 0.0)
+    handover = keeper.take(0.035)  # window 1 is a fallback: epoch 1 is open, and not told yet
+    told = keeper.finished()
+    assert (told.window, told.cell, told.epoch, told.source) == (0, 3, 0, "coordinator")
+    deviated = keeper.started(handover.cell, 0.04)
+    assert deviated is not None
+    assert deviated.printed == [3, 0]
+    told = keeper.finished()
+    assert (told.window, told.cell, told.epoch, told.source) == (1, 0, 1, "fallback")
+
+
+@pytest.mark.parametrize(
+    ("message", "drop"),
+    [
+        (decided(0, [1], layer=1), Drop.STALE_LAYER),
+        (decided(0, [1], epoch=1), Drop.STALE_EPOCH),
+        (decided(4, [1]), Drop.NO_SUCH_WINDOW),
+        (decided(1, [9]), Drop.NO_SUCH_CELL),
+        (decided(0, [2]), Drop.PAST_WINDOW),
+        (decided(1, [2]), Drop.CELL_SCANNED),
+        (decided(2, [3]), Drop.CELL_DECIDED),
+        (decided(1, [0]), Drop.CELL_DECIDED),
+    ],
+)
+def test_a_decision_that_does_not_count_is_dropped_and_counted(message: Decisions, drop: Drop) -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [2, 3]), 0.0)
+    scan(keeper, keeper.offer(0.0), 0.0)
+    assert drops(keeper, message) == [drop]
+    assert keeper.dropped == {drop: 1}
+    assert keeper.take(0.0).cell == 3, "what was accepted before still holds"
+
+
+def test_decisions_without_a_layer_are_stale() -> None:
+    keeper = WindowKeeper(SequentialOrder(), guard_s=0.0)
+    assert drops(keeper, decided(0, [0])) == [Drop.STALE_LAYER]
+    assert keeper.rejoin() is None
+
+
+def test_rejoining_keeps_the_buffer_and_tells_the_cells_that_started() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [3, 2, 1, 0]), 0.0)
+    scan(keeper, keeper.offer(0.0), 0.0)
+    keeper.link(up=False)
+    rejoin = keeper.rejoin()
+    assert rejoin is not None
+    assert (rejoin.layer, rejoin.epoch, rejoin.printed) == (0, 1, (3,))
+    assert keeper.buffered == 3
+    assert keeper.take(0.0).outcome is Outcome.ON_TIME, "windows covered by the buffer are no fallbacks"
+
+
+def test_after_rejoining_newer_decisions_replace_those_carried_over() -> None:
+    keeper = keeper_of(6)
+    keeper.decisions(decided(0, [5, 4, 3, 2]), 0.0)
+    scan(keeper, keeper.offer(0.0), 0.0)
+    keeper.rejoin()
+    assert drops(keeper, decided(1, [3, 2], epoch=1)) == []
+    assert keeper.buffered == 2, "window 3 gave its cell up to window 2"
+    assert drops(keeper, decided(3, [4], epoch=1)) == []
+    cells = []
+    for _ in range(3):
+        handover = keeper.take(0.0)
+        cells.append(handover.cell)
+        assert keeper.started(handover.cell, 0.0) is None
+    assert cells == [3, 2, 4]
+
+
+def test_a_coordinator_that_decides_otherwise_after_a_rejoin_hears_what_was_printed() -> None:
+    keeper = keeper_of(5)
+    keeper.decisions(decided(0, [4, 3, 2]), 0.0)
+    scan(keeper, keeper.offer(0.0), 0.0)
+    keeper.rejoin()
+    handover = keeper.take(0.0)  # window 1, carried over: cell 3
+    assert drops(keeper, decided(1, [1, 0], epoch=1)) == [Drop.PAST_WINDOW, Drop.STALE_EPOCH]
+    deviated = keeper.started(handover.cell, 0.0)
+    assert deviated is not None
+    assert (deviated.epoch, deviated.printed) == (2, [4, 3])
+
+
+def test_a_coordinator_that_decides_the_same_after_a_rejoin_is_not_troubled() -> None:
+    keeper = keeper_of(5)
+    keeper.decisions(decided(0, [4, 3, 2]), 0.0)
+    scan(keeper, keeper.offer(0.0), 0.0)
+    keeper.rejoin()
+    handover = keeper.take(0.0)
+    assert drops(keeper, decided(1, [3], epoch=1)) == [Drop.PAST_WINDOW]
+    assert keeper.started(handover.cell, 0.0) is None
+
+
+def test_joining_between_a_fallback_hand_over_and_its_start_opens_one_more_epoch() -> None:
+    keeper = keeper_of()
+    handover = keeper.take(1.0)  # epoch 1, to be told when the cell starts
+    rejoin = keeper.rejoin()
+    assert rejoin is not None
+    assert (rejoin.epoch, rejoin.printed) == (2, ())
+    assert drops(keeper, decided(1, [2], epoch=2)) == []
+    deviated = keeper.started(handover.cell, 1.0)
+    assert deviated is not None
+    assert (deviated.epoch, deviated.printed) == (3, [0])
+    assert keeper.buffered == 0, "it was decided without knowing the fallback's cell"
+
+
+def test_when_every_cell_is_handed_over_nothing_more_is_wanted() -> None:
+    keeper = keeper_of(1)
+    scan(keeper, keeper.take(0.0), 0.0)
+    assert keeper.state is State.LAST
+    assert keeper.complete
+    assert keeper.deadline_s is None
+    with pytest.raises(LayerComplete):
+        keeper.take(0.1)
+    keeper.end_layer()
+    assert keeper.state is State.IDLE
+
+
+def test_taking_twice_in_a_window_is_a_bug_of_ours() -> None:
+    keeper = keeper_of()
+    keeper.take(0.0)
+    with pytest.raises(LocalProtocolError, match="'taken' in state 'chosen'"):
+        keeper.take(0.0)
+
+
+def test_a_printer_that_begins_another_cell_is_named() -> None:
+    keeper = keeper_of()
+    with pytest.raises(DriverError, match="expected was none"):
+        keeper.started(0, 0.0)
+    keeper.take(0.0)
+    with pytest.raises(DriverError, match="expected was cell 0"):
+        keeper.started(3, 0.0)
+
+
+def test_a_printer_that_finishes_a_cell_it_did_not_begin_is_named() -> None:
+    with pytest.raises(DriverError, match="none was being scanned"):
+        keeper_of().finished()
+
+
+def test_every_state_can_be_left_and_every_event_is_used() -> None:
+    assert set(TABLE) == set(State)
+    assert {event for row in TABLE.values() for event in row} == set(Event)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), cells=st.integers(1, 12), seed=st.integers(0, 9999))
+def test_whatever_the_coordinator_and_the_link_do_every_cell_is_scanned_once_and_in_time(
+    data: st.DataObject, cells: int, seed: int
+) -> None:
+    keeper = WindowKeeper(RandomOrder(seed), guard_s=GUARD_S)
+    keeper.start_layer(3, [WINDOW_S] * cells, deadline_s=1.0)
+    handed: list[Handover] = []
+    started: list[int] = []
+    told: list[int] = []
+    epochs: list[int] = [0]
+    now_s = 0.0
+    while len(told) < cells:
+        step = data.draw(st.sampled_from(["window", "decisions", "link", "rejoin"]))
+        if step == "link":
+            keeper.link(up=data.draw(st.booleans()))
+        elif step == "decisions":
+            message = decided(
+                data.draw(st.integers(0, cells + 1)),
+                data.draw(st.lists(st.integers(0, cells), min_size=1, max_size=cells)),
+                layer=data.draw(st.sampled_from([3, 3, 3, 2])),
+                epoch=data.draw(st.integers(max(0, keeper.epoch - 1), keeper.epoch + 1)),
+            )
+            before = tuple(handed)
+            keeper.decisions(message, now_s)
+            assert tuple(handed) == before
+        elif step == "rejoin":
+            rejoin = keeper.rejoin()
+            assert rejoin is not None
+            assert rejoin.epoch > epochs[-1]
+            assert list(rejoin.printed) == started
+            epochs.append(rejoin.epoch)
+        else:
+            handover = keeper.offer(now_s)
+            if handover is None and keeper.deadline_s is not None:
+                now_s = max(now_s, keeper.deadline_s)
+                handover = keeper.take(now_s)
+            if handover is not None:
+                assert handover.slack_s >= 0.0
+                assert handover.window == len(handed)
+                handed.append(handover)
+            if len(started) > len(told):
+                printed = keeper.finished()
+                assert (printed.window, printed.cell) == (len(told), started[-1])
+                assert printed.epoch == epochs[-1]
+                told.append(printed.cell)
+                now_s += GUARD_S
+            if len(handed) > len(started):
+                started.append(handed[-1].cell)
+                deviated = keeper.started(handed[-1].cell, now_s)
+                if deviated is not None:
+                    assert deviated.epoch > epochs[-1]
+                    assert deviated.printed == started
+                    epochs.append(deviated.epoch)
+                else:
+                    assert handed[-1].source == "coordinator" or keeper.epoch == epochs[-1]
+    keeper.end_layer()
+    assert sorted(told) == list(range(cells))
+    assert [handover.cell for handover in handed] == told
