@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -220,12 +219,3 @@ def _distinct(
         if progress is not None:
             progress("slicing", layer + 1, count)
     return distinct, numbers
-
-
-def with_element(process: Process, element_mm: float) -> Process:
-    """Return the process with another element side (and hatch distance), mm.
-
-    Raises:
-        ProcessError: the side is out of range, or the step cannot be made stable.
-    """
-    return msgspec.structs.replace(process, element_m=round(element_mm * 1e-3, 12))

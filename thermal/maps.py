@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,25 @@ from cosmic.errors import MapError
 
 MAP_MIN_K = 0.0
 MAP_MAX_K = 5000.0
+
+
+def read_map(path: Path, elements: int) -> NDArray[np.float32]:
+    """Read a map from a `.npy` file: float32[elements], kelvin.
+
+    Raises:
+        MapError: the file is not a readable npy array, or not a possible map of this layer.
+    """
+    remedy = "save the map with numpy.save, one value an element, kelvin"
+    try:
+        map_K = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        reason = error.strerror or "it is no array"
+        raise MapError(f"the map cannot be read: {reason}", where=str(path), remedy=remedy) from error
+    except (ValueError, EOFError) as error:
+        raise MapError("the file is not a complete npy array", where=str(path), remedy=remedy) from error
+    if not isinstance(map_K, np.ndarray):
+        raise MapError("the file is an archive of arrays (npz)", where=str(path), remedy=remedy)
+    return checked_map(map_K, elements, str(path))
 
 
 def checked_map(map_K: NDArray[np.floating], elements: int, where: str = "map") -> NDArray[np.float32]:

@@ -119,3 +119,12 @@ class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def substeps(self) -> int:
         """Sub-steps per step that keep the model stable and positive: `m = ceil(4F + s)`, at least 1."""
         return max(1, math.ceil(4 * self.fourier + self.loss))
+
+
+def with_element(process: Process, element_mm: float) -> Process:
+    """Return the process with another element side (and hatch distance), mm.
+
+    Raises:
+        ProcessError: the side is out of range, or the step cannot be made stable.
+    """
+    return msgspec.structs.replace(process, element_m=round(element_mm * 1e-3, 12))

@@ -24,6 +24,7 @@ from thermal.process import Process
 PANEL_BYTES = 64 * 2**20
 SPARE_BYTES = 64 * 2**20
 LABEL = "blocks.json"
+CLAIM = "blocks.json.partial"
 
 Progress = Callable[[int, int], None]
 """(rows done, rows in all) of the matrices being written."""
@@ -110,6 +111,8 @@ def write_blocks(
             writer.finish()
         if progress is not None:
             progress(bottom, geometry.elements)
+    if (folder / CLAIM).exists():
+        (folder / CLAIM).replace(folder / LABEL)
     return folder
 
 
@@ -243,15 +246,15 @@ class _Writer:
 
 
 def _claim(folder: Path, label: BlockSet) -> None:
-    path = folder / LABEL
-    if path.exists():
-        if msgspec.json.decode(path.read_bytes(), type=BlockSet) != label:
-            raise _foreign(folder)
-        return
+    """Say what the folder is being filled with; the claim becomes the label when every block is there."""
+    content = msgspec.json.encode(label)
+    for path in (folder / LABEL, folder / CLAIM):
+        if path.exists():
+            if path.read_bytes() != content:
+                raise _foreign(folder)
+            return
     folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(msgspec.json.encode(label))
-    partial.replace(path)
+    (folder / CLAIM).write_bytes(content)
 
 
 def _foreign(folder: Path) -> PartError:

@@ -1,0 +1,26 @@
+"""The commands of `cosmic-cloud`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cloud.commands import order, part, serve, token
+from cosmic.commands import VersionOption, run
+
+app = typer.Typer(help="Prepare parts, choose scan orders, and coordinate printers.", no_args_is_help=True)
+app.add_typer(part.app, name="part")
+app.command("order")(order.order)
+app.command("serve", epilog="Example: cosmic-cloud serve --config coordinator.toml")(serve.serve)
+app.add_typer(token.app, name="token")
+
+
+@app.callback()
+def _cosmic_cloud(version: VersionOption = False) -> None:
+    """Prepare parts, choose scan orders, and coordinate printers."""
+
+
+def main() -> None:
+    """Run `cosmic-cloud`."""
+    sys.exit(run(app, "cosmic-cloud"))

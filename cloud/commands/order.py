@@ -1,0 +1,102 @@
+# ruff: noqa: PLC0415  numerics are imported when a command runs, so that --help is quick
+"""`cosmic-cloud order`: the order that SmartScan gives a layer, in one process and without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cosmic.commands import JsonOption, print_json, print_lines
+from cosmic.errors import UsageError
+
+if TYPE_CHECKING:
+    from thermal.operators import Operator
+    from thermal.part import Part
+
+
+def order(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a prepared part.")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="First map of the layer, npy, kelvin.  [default: ambient]"),
+    ] = None,
+    layer: Annotated[int, typer.Option(metavar="N", help="Layer, counted from 0.")] = 0,
+    rule: Annotated[str, typer.Option(metavar="RULE", help="How the next cell is chosen: input.")] = "input",
+    operator: Annotated[
+        str | None,
+        typer.Option(metavar="VARIANT", help="polynomial, steps or dense.  [default: the part's own]"),
+    ] = None,
+    blocks: Annotated[str, typer.Option(metavar="RxC", help="Cut of dense operators.")] = "1x1",
+    precision: Annotated[str, typer.Option(metavar="TYPE", help="Of dense operators.")] = "float64",
+    printed: Annotated[str, typer.Option(metavar="CELLS", help="Cells scanned already, in order: 3,17,4.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Print the order of a layer's cells, and how uniform the layer is after each window.
+
+    Example: cosmic-cloud order gear --map map.npy --layer 3 --json
+    """
+    import numpy as np
+
+    from thermal.maps import read_map
+    from thermal.order import order_layer
+    from thermal.part import load_part
+
+    part = load_part(folder)
+    geometry = part.geometry_of(layer)
+    if map_file is None:
+        map_K = np.full(geometry.elements, part.process.ambient_K, dtype=np.float32)
+    else:
+        map_K = read_map(map_file, geometry.elements)
+    carry = _operator(part, layer, operator or part.manifest.operator.variant, blocks, precision)
+    result = order_layer(part, layer, map_K, carry, rule=rule, printed=parse_cells(printed))
+    if json:
+        print_json(
+            {
+                "order": result.order,
+                "uniformity": result.uniformity,
+                "normaliser_K": part.process.melt_K,
+                "rule": rule,
+                "operator": carry.variant,
+                "tolerance": carry.tolerance,
+                "layer": layer,
+                "digest": part.digest,
+            }
+        )
+        return
+    print_lines(
+        f"order: {' '.join(str(cell) for cell in result.order)}",
+        f"uniformity R (divided by {part.process.melt_K:g} K): mean {np.mean(result.uniformity):.6f}, "
+        f"highest {max(result.uniformity):.6f}, last {result.uniformity[-1]:.6f}",
+        f"rule {rule}, operator {carry.variant} with tolerance {carry.tolerance:g}, "
+        f"layer {layer}, {len(result.order)} cells",
+    )
+
+
+def parse_cells(text: str) -> list[int]:
+    """Read cell numbers with commas between them; empty: none.
+
+    Raises:
+        UsageError: one is not a whole number.
+    """
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    for word in words:
+        if not word.isdecimal():
+            raise UsageError(f"'{word}' is not a cell", where="--printed", remedy="write them as 3,17,4")
+    return [int(word) for word in words]
+
+
+def _operator(part: Part, layer: int, variant: str, blocks: str, precision: str) -> Operator:
+    """Return the operator; dense ones are mapped where they lie beside the part, computed otherwise."""
+    from cloud.commands.part import parse_blocks
+    from thermal.operators import block_set_folder, build_operator, dense_from_files
+
+    geometry = part.geometry_of(layer)
+    if variant != "dense":
+        return build_operator(variant, geometry, part.process, part.manifest.operator.tolerance)
+    cut = parse_blocks(blocks)
+    folder = part.folder
+    if folder is not None and (block_set_folder(folder, geometry.number, cut, precision)).is_dir():
+        return dense_from_files(folder, geometry, cut, precision, part.digest)
+    return build_operator(variant, geometry, part.process, blocks=cut, precision=precision)
