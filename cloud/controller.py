@@ -1,0 +1,224 @@
+"""What to compute next for a layer, and which cell to scan in which window.
+
+The controller is told the map, the printed cells and the operator's results; it answers with the next step:
+carry the state across a cell, send a decision, wait, or nothing more. It does no I/O, has no clock, and does
+not know where the operator is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.snapshots import Snapshots
+from protocol.sessions import LayerRefusal
+
+SNAPSHOT_BYTES_MAX = 16 * 1024 * 1024
+"""Default room for states to go back to, bytes a layer."""
+
+URGENT_WINDOWS = 2
+"""A decision for a window at most so many after the one being scanned is urgent: it waits for nothing."""
+
+
+class Scan(Protocol):
+    """The rule, as thermal.smartscan.SmartScan has it."""
+
+    def choose(self, theta: NDArray[np.float64], scanned: NDArray[np.bool_]) -> int:
+        """Return the cell to scan next."""
+        ...
+
+    def advance(self, y: NDArray[np.float64], cell: int) -> NDArray[np.float64]:
+        """Return the state after `cell`, a new array, from the operator's result `y`."""
+        ...
+
+    def uniformity(self, theta: NDArray[np.float64]) -> float:
+        """Return R of a state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carry:
+    """Apply the operator of cells of `length` elements to `theta`, float64[n], K above ambient."""
+
+    window: int
+    cell: int
+    length: int
+    theta: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Scan `cell` in `window`. `urgent`: the printer needs it soon, so it waits for nothing."""
+
+    epoch: int
+    window: int
+    cell: int
+    urgent: bool
+
+
+class Idle(Enum):
+    """Nothing to do now."""
+
+    WAIT = "the look-ahead is reached, or an operator's result is awaited"
+    DONE = "every cell is decided, and the state carried to the layer's end"
+
+
+Step = Carry | Decision | Idle
+
+
+class LayerController:
+    """One layer of one job.
+
+    Attributes:
+        layer: the layer.
+        epoch: the epoch that decisions belong to.
+        order: printed and decided cells, by window.
+        decided: decisions made, over all epochs.
+        caught_up: windows carried over that were printed and not decided in their epoch.
+        epochs: epochs seen.
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        lengths: Sequence[int] | NDArray[np.int64],
+        theta: NDArray[np.float64],
+        *,
+        layer: int,
+        epoch: int,
+        printed: Sequence[int] = (),
+        windows_reported: int = 0,
+        lookahead: int | None = None,
+        snapshot_bytes_max: int = SNAPSHOT_BYTES_MAX,
+    ) -> None:
+        """Begin a layer.
+
+        scan: the rule of the layer's geometry.
+        lengths: int[cells], elements of every cell.
+        theta: float64[n], K above ambient, of the layer's first map.
+        printed: cells printed already, in order, the one being scanned last.
+        windows_reported: windows known to be scanned to their end.
+        lookahead: windows decided ahead of the one being scanned, None for the whole layer.
+        snapshot_bytes_max: room for states to go back to, bytes.
+        """
+        self.layer = layer
+        self.epoch = epoch
+        self.order = list(printed)
+        self.decided = 0
+        self.caught_up = 0
+        self.epochs = 1
+        self._scan = scan
+        self._lengths = [int(length) for length in lengths]
+        self._lookahead = lookahead
+        self._windows_reported = windows_reported
+        self._printed = len(self.order)
+        self._first_undecided = len(self.order)
+        self._scanned = self._mask()
+        self._position = 0
+        self._theta = theta
+        self._carry: Carry | None = None
+        self._snapshots = Snapshots(snapshot_bytes_max)
+        self._snapshots.keep(0, theta)
+
+    @property
+    def cells(self) -> int:
+        """Cells of the layer."""
+        return len(self._lengths)
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """Size of the states held to go back to, bytes."""
+        return self._snapshots.bytes_held
+
+    def step(self) -> Step:
+        """Return what to do next. A `Carry` is answered with `carried`, a `Decision` is sent."""
+        if self._carry is not None:
+            return Idle.WAIT
+        known = len(self.order)
+        assert self._position <= known
+        if self._position < known:
+            cell = self.order[self._position]
+            self._carry = Carry(self._position, cell, self._lengths[cell], self._theta)
+            return self._carry
+        if known == self.cells:
+            return Idle.DONE
+        if self._lookahead is not None and known >= self._windows_reported + 1 + self._lookahead:
+            return Idle.WAIT
+        return self._decide(known)
+
+    def carried(self, carry: Carry, y: NDArray[np.float64]) -> float | None:
+        """Take the operator's result of `carry`: `y = M_c theta`, float64[n].
+
+        Returns R predicted at the end of that window, or None for a result that a deviation made useless.
+        """
+        if carry is not self._carry:
+            return None
+        self._carry = None
+        self._theta = self._scan.advance(y, carry.cell)
+        self._position += 1
+        if carry.window < self._first_undecided:
+            self.caught_up += 1
+        self._snapshots.keep(self._position, self._theta)
+        self._snapshots.forget_before(min(self._printed, self._position))
+        return self._scan.uniformity(self._theta)
+
+    def observe(self, epoch: int, printed: Sequence[int], windows_reported: int) -> bool:
+        """Take what the agent has told so far: its epoch, all printed cells, and windows scanned to their end.
+
+        Returns True where this began a new epoch: decisions not sent yet are void then.
+        Raises LayerRefusal (`bad_cells`) where a printed cell is not the decided one and no deviation said so.
+        """
+        self._windows_reported = windows_reported
+        if epoch != self.epoch:
+            self._deviate(epoch, printed)
+            return True
+        for window in range(self._printed, len(printed)):
+            if window >= len(self.order) or self.order[window] != printed[window]:
+                raise LayerRefusal(
+                    f"cell {printed[window]} was printed in window {window} of epoch {epoch}",
+                    code="bad_cells",
+                    layer=self.layer,
+                    why="it is not the decided one, and no `deviated` said so",
+                    remedy="send start_layer with the printed cells",
+                )
+        self._printed = len(printed)
+        return False
+
+    def _decide(self, window: int) -> Decision:
+        cell = self._scan.choose(self._theta, self._scanned)
+        assert not self._scanned[cell]
+        self._scanned[cell] = True
+        self.order.append(cell)
+        self.decided += 1
+        return Decision(self.epoch, window, cell, urgent=window <= self._windows_reported + URGENT_WINDOWS)
+
+    def _deviate(self, epoch: int, printed: Sequence[int]) -> None:
+        """Go back to the last state that the printed and the decided order share, and on from there."""
+        common = 0
+        for ours, theirs in zip(self.order, printed, strict=False):
+            if ours != theirs:
+                break
+            common += 1
+        if self._position > common:
+            self._position, self._theta = self._snapshots.latest(common)
+            self._snapshots.forget_after(self._position)
+            self._carry = None
+        elif self._position == common:  # the cell being carried over is not the one printed, or not known
+            self._carry = None
+        self.epoch = epoch
+        self.epochs += 1
+        self.order = list(printed)
+        self._printed = len(self.order)
+        self._first_undecided = len(self.order)
+        self._scanned = self._mask()
+
+    def _mask(self) -> NDArray[np.bool_]:
+        scanned = np.zeros(self.cells, dtype=np.bool_)
+        scanned[self.order] = True
+        assert int(scanned.sum()) == len(self.order)
+        return scanned
