@@ -1,0 +1,342 @@
+"""The local engine: r x c worker processes hold the dense blocks, and answer every window together.
+
+A window costs one write of theta into shared memory, one small message to and from every worker, and the
+sum over the column ranges. A worker that dies is replaced while the others keep their answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from cloud.configuration import EngineSettings
+from cloud.engines.interface import Progress, WarmReport
+from cloud.engines.local.memory import SharedVectors
+from cloud.engines.local.process import WorkerLost, WorkerProcess
+from cloud.worker import OK
+from cosmic.errors import ConfigurationError, EngineError, PartError
+from thermal.operators import block_name, block_ranges, block_set_folder, read_block_set
+from thermal.part import Part
+
+
+@dataclass(slots=True)
+class _Round:
+    """One window's question: who has not answered yet, and what went wrong."""
+
+    sequence: int
+    waiting: set[int]
+    over: asyncio.Future[None]
+    failed: set[int] = field(default_factory=set)
+    wrong: int = OK
+
+    def settle(self, number: int, *, answered: bool, wrong: int = OK) -> None:
+        """Note that a worker answered, or will not."""
+        if number not in self.waiting:
+            return
+        self.waiting.discard(number)
+        self.wrong = self.wrong or wrong
+        if not answered:
+            self.failed.add(number)
+        if not self.waiting and not self.over.done():
+            self.over.set_result(None)
+
+
+class LocalEngine:
+    """The dense operators of `part`, whose folder has their block files (`part build --operators dense`)."""
+
+    def __init__(self, part: Part, settings: EngineSettings) -> None:
+        self._part = part
+        self._settings = settings
+        self._blocks = (settings.blocks_rows, settings.blocks_columns)
+        self._loads: list[list[dict[str, Any]]] = []
+        self._vectors: SharedVectors | None = None
+        self._workers: list[WorkerProcess] = []
+        self._loading: set[int] = set()
+        self._reviving: dict[int, asyncio.Task[None]] = {}
+        self._round: _Round | None = None
+        self._sequence = 0
+        self._turn = asyncio.Lock()
+        self._closing = False
+        self._cold = 0
+        self._reloaded = 0
+        self._log = structlog.get_logger().bind(engine=self.name, part=part.name)
+
+    @property
+    def name(self) -> str:
+        """`local`, the blocks and the precision, as in `local 2x2 float64`."""
+        rows, columns = self._settings.blocks_rows, self._settings.blocks_columns
+        return f"local {rows}x{columns} {self._settings.precision}"
+
+    @property
+    def pids(self) -> list[int | None]:
+        """Process ids of the workers, row by row."""
+        return [worker.pid for worker in self._workers]
+
+    async def load(self, progress: Progress) -> None:
+        """Start all workers at once, each loading its blocks. Raises EngineError, and ends what was started."""
+        self._loads = await asyncio.to_thread(self._plan)
+        total = sum(len(loads) for loads in self._loads)
+        done = 0
+
+        def loaded() -> None:
+            nonlocal done
+            done += 1
+            progress(done, total, "blocks")
+
+        try:
+            self._vectors = SharedVectors(
+                max(geometry.elements for geometry in self._part.geometries),
+                self._settings.blocks_columns,
+                self._settings.precision,
+            )
+            self._workers = [WorkerProcess(k, self._served, self._lost) for k in range(len(self._loads))]
+            await _all_or_none(self._bring_up(worker, loaded) for worker in self._workers)
+        except OSError as error:
+            await self.close()
+            raise EngineError(
+                f"no shared memory: {error.strerror}", remedy="free memory, or use coarser elements"
+            ) from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def apply(self, geometry: int, length: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `M_c theta`; see Engine. Printers that share the engine take turns, in the order they ask."""
+        async with self._turn:
+            if self._vectors is None or self._closing:
+                raise EngineError("the engine is not loaded", where=self.name)
+            self._vectors.put(theta)
+            unanswered: set[int] = set(range(len(self._workers)))
+            for _ in range(self._settings.tries_max):
+                await self._all_alive()
+                unanswered = await self._ask(unanswered, geometry, length)
+                if not unanswered:
+                    break
+            else:
+                raise EngineError(
+                    f"no product from worker {min(unanswered)}",
+                    where=self.name,
+                    why=f"asked {self._settings.tries_max} times, {self._settings.apply_timeout_ms:g} ms each",
+                    remedy="check the machine's memory and load, and the log for why workers ended",
+                )
+            y = self._vectors.total(theta.size)
+        if not np.isfinite(y).all():
+            raise EngineError(
+                "a product is not finite",
+                where=f"geometry {geometry}, cells of {length} elements",
+                why="blocks or map hold values that no temperature has",
+                remedy="build the part's dense operators again",
+            )
+        return y
+
+    async def warm(self) -> WarmReport:
+        """Ask every worker for what it holds; those found dead since the last time are loaded again."""
+        async with self._turn:
+            await self._all_alive()
+            asked = [worker.invoke({"kind": "warm"}) for worker in self._workers]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            for loads, answer in zip(self._loads, answers, strict=True):
+                if isinstance(answer, dict):
+                    assert answer["blocks"] == len(loads)
+                elif not isinstance(answer, WorkerLost):
+                    raise answer
+            await self._all_alive()
+            cold, reloaded, self._cold, self._reloaded = self._cold, self._reloaded, 0, 0
+        return WarmReport(len(self._workers), cold, reloaded)
+
+    async def close(self) -> None:
+        """End the workers and give the memory back."""
+        self._closing = True
+        repairs = list(self._reviving.values())
+        for task in repairs:
+            task.cancel()
+        await asyncio.gather(*repairs, return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+        if self._round is not None:
+            for number in list(self._round.waiting):
+                self._round.settle(number, answered=False)
+        async with self._turn:  # whoever is in the middle of a window has been told
+            if self._vectors is not None:
+                self._vectors.close()
+                self._vectors = None
+
+    async def _ask(self, numbers: set[int], geometry: int, length: int) -> set[int]:
+        """Ask workers for a window's product; return those that did not answer, which are being replaced."""
+        loop = asyncio.get_running_loop()
+        self._sequence += 1
+        asked = _Round(self._sequence, set(numbers), loop.create_future())
+        self._round = asked
+        limit = loop.call_later(self._settings.apply_timeout_ms / 1e3, self._too_late, asked)
+        try:
+            for number in sorted(numbers):
+                if self._workers[number].alive:
+                    self._workers[number].serve(self._sequence, geometry, length)
+                else:
+                    asked.settle(number, answered=False)
+            await asked.over
+        finally:
+            limit.cancel()
+            self._round = None
+        if asked.wrong != OK:
+            raise EngineError(
+                f"no worker holds the operator of cells of {length} elements",
+                where=f"{self.name}, geometry {geometry}",
+                remedy="build the part's dense operators again",
+            )
+        return asked.failed
+
+    def _too_late(self, asked: _Round) -> None:
+        """Replace the workers that did not answer in time: what they would still write must not come later."""
+        for number in sorted(asked.waiting):
+            self._log.warning("worker_too_late", worker=number, limit_ms=self._settings.apply_timeout_ms)
+            self._replace(number)
+            asked.settle(number, answered=False)
+
+    def _served(self, number: int, sequence: int, wrong: int) -> None:
+        if self._round is not None and self._round.sequence == sequence:
+            self._round.settle(number, answered=True, wrong=wrong)
+
+    def _lost(self, number: int) -> None:
+        if self._closing or number in self._loading:  # whoever loads it is told, and says so
+            return
+        self._log.warning("worker_lost", worker=number, pid=self._workers[number].pid)
+        self._replace(number)
+        if self._round is not None:
+            self._round.settle(number, answered=False)
+
+    def _replace(self, number: int) -> None:
+        if number in self._reviving or self._closing:
+            return
+        task = asyncio.get_running_loop().create_task(self._revive(number))
+        self._reviving[number] = task
+        task.add_done_callback(lambda _: self._revived(number, task))
+
+    def _revived(self, number: int, task: asyncio.Task[None]) -> None:
+        del self._reviving[number]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._log.error("worker_not_replaced", worker=number, cause=str(error))
+
+    async def _revive(self, number: int) -> None:
+        """Put a new, loaded worker in the place of one that is gone. Raises EngineError."""
+        self._cold += 1
+        await self._workers[number].stop()
+        worker = WorkerProcess(number, self._served, self._lost)
+        self._workers[number] = worker
+        try:
+            await self._bring_up(worker, lambda: None)
+        except EngineError:
+            await worker.stop()
+            raise
+        self._reloaded += 1
+        self._log.info("worker_back", worker=number, pid=worker.pid)
+
+    async def _all_alive(self) -> None:
+        """Wait for workers being replaced. Raises EngineError where one cannot be, or does not stay."""
+        for _ in range(self._settings.tries_max):
+            if self._closing:
+                raise EngineError("the engine was closed", where=self.name)
+            for worker in self._workers:
+                if not worker.alive:
+                    self._replace(worker.number)
+            if not self._reviving:
+                return
+            # Shielded: a layer given up in the meantime must not stop the repair.
+            await asyncio.gather(*(asyncio.shield(task) for task in self._reviving.values()))
+        raise EngineError(
+            "workers do not stay alive",
+            where=self.name,
+            why=f"replaced {self._settings.tries_max} times in a row",
+            remedy="check the machine's memory, and the log for why they ended",
+        )
+
+    async def _bring_up(self, worker: WorkerProcess, loaded: Callable[[], None]) -> None:
+        """Start a worker and load its blocks."""
+        assert self._vectors is not None
+        self._loading.add(worker.number)
+        try:
+            async with asyncio.timeout(self._settings.load_timeout_s):
+                await worker.start(self._vectors)
+                for event in self._loads[worker.number]:
+                    answer = await worker.invoke(event)
+                    if answer["kind"] != "loaded":
+                        raise EngineError(
+                            answer["error"], where=self.name, remedy="build the part's dense operators again"
+                        )
+                    loaded()
+        except WorkerLost:
+            raise EngineError(
+                f"worker {worker.number} ended while loading",
+                where=self.name,
+                remedy="check the machine's memory, and the log for what the worker said",
+            ) from None
+        except TimeoutError:
+            raise EngineError(
+                f"worker {worker.number} did not load in time",
+                where=self.name,
+                why=f"the limit is {self._settings.load_timeout_s:g} s (engine.load_timeout_s)",
+                remedy="raise the limit, or put the part on a faster disk",
+            ) from None
+        finally:
+            self._loading.discard(worker.number)
+
+    def _plan(self) -> list[list[dict[str, Any]]]:
+        """Return the load events of every worker, row by row. Raises EngineError where blocks are missing."""
+        rows, columns = self._blocks
+        precision = self._settings.precision
+        loads: list[list[dict[str, Any]]] = [[] for _ in range(rows * columns)]
+        folder = self._part.folder
+        assert folder is not None
+        for geometry in self._part.geometries:
+            try:
+                label = read_block_set(folder, geometry.number, self._blocks, precision)
+                row_ranges = block_ranges(geometry.elements, rows)
+                column_ranges = block_ranges(geometry.elements, columns)
+            except (PartError, ConfigurationError) as error:
+                raise EngineError(
+                    error.what,
+                    where=error.where,
+                    why=f"the engine is {self.name}",
+                    remedy="run cosmic-cloud part build ... --operators dense"
+                    f" --blocks {rows}x{columns} --precision {precision}",
+                ) from error
+            if label.part != self._part.digest:
+                raise EngineError(
+                    "these operators belong to another part",
+                    where=str(folder),
+                    remedy="remove them and build the dense operators again",
+                )
+            blocks = block_set_folder(folder, geometry.number, self._blocks, precision)
+            for number, events in enumerate(loads):
+                i, j = divmod(number, columns)
+                events.extend(
+                    {
+                        "kind": "load",
+                        "path": str((blocks / block_name(length, i, j)).absolute()),
+                        "geometry": geometry.number,
+                        "length": length,
+                        "rows": row_ranges[i],
+                        "columns": column_ranges[j],
+                        "column": j,
+                    }
+                    for length in geometry.distinct_lengths
+                )
+        return loads
+
+
+async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of `work` at once; when one fails, stop the others, wait for their end, and raise its error."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,141 @@
+"""One worker process: started, told to load, asked, found dead, ended. It knows nothing of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from cloud.engines.local.memory import SharedVectors
+from cloud.worker import MESSAGE_BYTES_MAX, SERVE, SERVED
+from cosmic.errors import EngineError
+
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1")
+"""The workers are the parallelism: a BLAS with threads of its own would only get in their way."""
+
+
+class WorkerLost(Exception):
+    """The worker's end of the socket was closed, or it could not be started."""
+
+
+class WorkerProcess:
+    """A worker from its start to its end; a restarted worker is a new object.
+
+    number: place among the engine's workers.
+    served: told (number, sequence, what is wrong or 0) when a window's answer came.
+    lost: told (number) once, when the worker is gone and was not closed.
+    """
+
+    def __init__(self, number: int, served: Callable[[int, int, int], None], lost: Callable[[int], None]) -> None:
+        self.number = number
+        self.alive = False
+        self._served = served
+        self._lost = lost
+        self._link: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answer: asyncio.Future[dict[str, Any]] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None before the start."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self, vectors: SharedVectors) -> None:
+        """Start the process. Raises EngineError where the system does not let us."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        told = {
+            "socket": theirs.fileno(),
+            "memory": vectors.descriptor,
+            "precision": vectors.precision,
+            "stride": vectors.stride,
+        }
+
+        def spawn() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "cloud.worker", json.dumps(told)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # stdout is the coordinator's one document
+                pass_fds=(theirs.fileno(), vectors.descriptor),
+                env={**os.environ, **ONE_THREAD},
+            )
+
+        try:
+            self._process = await asyncio.to_thread(spawn)
+        except OSError as error:
+            ours.close()
+            raise EngineError(
+                f"worker {self.number} cannot be started: {error.strerror}",
+                remedy="check the limits of processes and memory",
+            ) from error
+        except asyncio.CancelledError:
+            ours.close()  # what was started meanwhile finds its other end closed, and ends
+            raise
+        finally:
+            theirs.close()
+        self._link = ours
+        self.alive = True
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._readable)
+
+    def serve(self, sequence: int, geometry: int, length: int) -> None:
+        """Ask for the partial product of a window. The answer comes by `served`, a death by `lost`."""
+        assert self._link is not None
+        # A failed send needs no answer of its own: the reader finds the socket closed.
+        with contextlib.suppress(OSError):
+            self._link.send(SERVE.pack(b"S", sequence, geometry, length))
+
+    async def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to an event of kind `load` or `warm`. Raises WorkerLost. One event at a time."""
+        assert self._answer is None
+        if not self.alive or self._link is None:
+            raise WorkerLost
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            with contextlib.suppress(ConnectionError):  # the reader finds it closed and fails the answer
+                await asyncio.get_running_loop().sock_sendall(self._link, json.dumps(event).encode())
+            return await self._answer
+        finally:
+            self._answer = None
+
+    async def stop(self) -> None:
+        """End the process, at once and whatever it does, and wait until it is gone."""
+        self._close_link()
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+    def _readable(self) -> None:
+        """Read one message: the loop calls again while there is more."""
+        assert self._link is not None
+        try:
+            message = self._link.recv(MESSAGE_BYTES_MAX)
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        if not message:
+            self._gone()
+        elif message[:1] == b"S":
+            _, sequence, wrong = SERVED.unpack(message)
+            self._served(self.number, sequence, wrong)
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_result(json.loads(message))
+
+    def _gone(self) -> None:
+        self._close_link()
+        self._lost(self.number)
+
+    def _close_link(self) -> None:
+        self.alive = False
+        if self._link is not None:
+            asyncio.get_running_loop().remove_reader(self._link.fileno())
+            self._link.close()
+            self._link = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(WorkerLost())
