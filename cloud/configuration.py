@@ -1,0 +1,120 @@
+"""The settings of the coordinator, as they stand in coordinator.toml. Values only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from cosmic.configuration import load
+from cosmic.logs import Level
+from protocol.limits import Limits, PositiveFloat, PositiveInt
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all sections share: a key that is not known is an error."""
+
+
+class Listen(_Section, frozen=True, kw_only=True):
+    """Where printers connect."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` or `::` for every interface."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8470
+    """TCP port; 0 takes a free one, which the log line `listening` and the ready file name."""
+
+    certificate_file: str | None = None
+    """PEM certificate chain; with `key_file` it switches TLS on (1.2 or newer)."""
+
+    key_file: str | None = None
+    """PEM key of the certificate."""
+
+
+class Parts(_Section, frozen=True, kw_only=True):
+    """Where prepared parts are, and how many are held ready."""
+
+    directory: str = "parts"
+    """Folder of part folders."""
+
+    loaded_max: PositiveInt = 4
+    """Parts held loaded at a time; a job of one more waits for none and is refused with `busy`."""
+
+    idle_s: PositiveFloat = 300.0
+    """How long a part stays loaded after its last job, seconds: a printer that comes back finds it ready."""
+
+    download_s: PositiveFloat = 60.0
+    """Longest part download in one answer, seconds; the printer then asks for the rest."""
+
+    downloads_max: PositiveInt = 4
+    """Part downloads at a time; one more is answered with 503."""
+
+    download_bytes_max: PositiveInt = 256 * 1024 * 1024
+    """Largest part (without dense operators) that is served, bytes."""
+
+
+class Tokens(_Section, frozen=True, kw_only=True):
+    """Which printers may connect."""
+
+    file: str = "tokens.json"
+    """Written by `cosmic-cloud token`; read again when it changes."""
+
+
+class EngineSettings(_Section, frozen=True, kw_only=True):
+    """What carries a map across a window, and where."""
+
+    name: Literal["inline", "local"] = "inline"
+    """`inline`: the polynomial operator in this process; `local`: dense blocks in processes of this machine."""
+
+    blocks_rows: PositiveInt = 2
+    """Row ranges r of a dense operator; there are r x c workers."""
+
+    blocks_columns: PositiveInt = 1
+    """Column ranges c of a dense operator."""
+
+    precision: Literal["float64", "float32"] = "float64"
+    """Of the dense blocks and of the vectors that the workers share."""
+
+    tolerance: Annotated[float, Meta(gt=0.0, lt=0.1)] = 1e-8
+    """Of the polynomial operator, as a share of the 2-norm of theta."""
+
+    apply_timeout_ms: PositiveFloat = 2000.0
+    """Longest wait for a worker's product before it is replaced, milliseconds."""
+
+    load_timeout_s: PositiveFloat = 120.0
+    """Longest loading of a worker, seconds."""
+
+    tries_max: PositiveInt = 3
+    """How often one product is asked for before the engine has failed."""
+
+    snapshot_bytes_max: PositiveInt = 16 * 1024 * 1024
+    """States kept of a layer in progress, bytes: from them a layer goes on after a deviation."""
+
+
+class Log(_Section, frozen=True, kw_only=True):
+    """What is logged and how."""
+
+    level: Level = "info"
+    format: Literal["auto", "json", "pretty"] = "auto"
+    """`auto`: readable on a terminal, JSON lines elsewhere."""
+
+
+class CoordinatorSettings(_Section, frozen=True, kw_only=True):
+    """All settings of the coordinator."""
+
+    listen: Listen = Listen()
+    parts: Parts = Parts()
+    tokens: Tokens = Tokens()
+    engine: EngineSettings = EngineSettings()
+    limits: Limits = Limits()
+    log: Log = Log()
+
+
+def load_settings(path: Path | None) -> CoordinatorSettings:
+    """Return the settings of the file at `path` (None: defaults) and of the environment.
+
+    Raises ConfigurationError naming the file and the value.
+    """
+    return load(CoordinatorSettings, path)

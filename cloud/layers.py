@@ -1,0 +1,131 @@
+"""Runs one layer's controller: applies what it asks for, sends what it decides, and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import structlog
+
+from cloud.controller import Carry, Decision, LayerController
+from cloud.engines import Engine
+from cloud.outbox import Outbox
+from cosmic.errors import EngineError
+from protocol.sessions import CoordinatorSession, LayerRefusal
+
+GivenUp = Callable[[LayerRefusal | EngineError], None]
+"""Told why a layer cannot be decided on."""
+
+
+class LayerLoop:
+    """One layer of one job, from its map to its end.
+
+    session: holds what the agent has told; read between two steps, so that nothing has to be queued.
+    geometry: number of the layer's geometry, for the engine.
+    given_up: told once when the layer cannot go on; `run` then returns.
+    """
+
+    def __init__(
+        self,
+        controller: LayerController,
+        session: CoordinatorSession,
+        engine: Engine,
+        geometry: int,
+        outbox: Outbox,
+        given_up: GivenUp,
+    ) -> None:
+        self.controller = controller
+        self._session = session
+        self._engine = engine
+        self._geometry = geometry
+        self._outbox = outbox
+        self._given_up = given_up
+        self._changed = asyncio.Event()
+        self._held: tuple[Decision, float] | None = None
+        self._spent_s = 0.0
+        self._compute_ms: list[float] = []
+        self._uniformity: float | None = None
+        self._retries = 0
+
+    def changed(self) -> None:
+        """Note that the agent has told something."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Decide until cancelled, which the end of the layer does, or until it has to be given up."""
+        controller = self.controller
+        try:
+            while True:
+                self._changed.clear()
+                session = self._session
+                if controller.observe(session.epoch, session.prefix, session.windows_reported):
+                    self._held = None  # void: it followed an order that was not printed
+                started_s = perf_counter()
+                step = controller.step()
+                self._spent_s += perf_counter() - started_s
+                if isinstance(step, Carry):
+                    await self._carry(step)
+                elif isinstance(step, Decision):
+                    self._decided(step)
+                else:
+                    assert self._held is None
+                    await self._changed.wait()
+                await asyncio.sleep(0)  # other printers' layers, and the socket, have their turn
+        except (LayerRefusal, EngineError) as reason:
+            self._send_held(None)
+            self._given_up(reason)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of the layer's canonical log line."""
+        controller = self.controller
+        times = self._compute_ms
+        return {
+            "windows": controller.cells,
+            "windows_decided": controller.decided,
+            "windows_caught_up": controller.caught_up,
+            "epochs": controller.epochs,
+            "compute_ms_median": round(statistics.median(times), 3) if times else None,
+            "compute_ms_max": round(max(times), 3) if times else None,
+            "products_asked_again": self._retries,
+            "uniformity_predicted": self._uniformity,
+        }
+
+    async def _carry(self, carry: Carry) -> None:
+        started_s = perf_counter()
+        y = await self._apply(carry)
+        uniformity = self.controller.carried(carry, y)
+        self._spent_s += perf_counter() - started_s
+        if uniformity is not None:
+            self._uniformity = uniformity
+            if self._held is not None and self._held[0].window == carry.window:
+                self._send_held(uniformity)
+
+    async def _apply(self, carry: Carry) -> Any:
+        """Return the operator's result; asked twice before the layer is given up."""
+        try:
+            return await self._engine.apply(self._geometry, carry.length, carry.theta)
+        except EngineError as error:
+            self._retries += 1
+            structlog.get_logger().warning("product_failed", layer=self.controller.layer, cause=str(error))
+        return await self._engine.apply(self._geometry, carry.length, carry.theta)
+
+    def _decided(self, decision: Decision) -> None:
+        """Send an urgent decision at once; one far ahead goes with R at its window's end, a product later."""
+        compute_ms = round(self._spent_s * 1e3, 3)
+        self._spent_s = 0.0
+        self._compute_ms.append(compute_ms)
+        assert self._held is None
+        self._held = (decision, compute_ms)
+        if decision.urgent:
+            self._send_held(None)
+
+    def _send_held(self, uniformity: float | None) -> None:
+        if self._held is None:
+            return
+        (decision, compute_ms), self._held = self._held, None
+        self._outbox.decide(
+            self.controller.layer, decision.epoch, decision.window, decision.cell, compute_ms, uniformity
+        )

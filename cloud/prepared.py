@@ -1,0 +1,66 @@
+"""A part ready to be decided on: its geometries, its engine and its rule, shared by all printers that print it.
+
+The only module of the serving path that brings the numerics (scipy) with it: the pool imports it when the
+first part is wanted, so that the coordinator listens at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cloud.configuration import EngineSettings
+from cloud.engines import Engine, Progress
+from cloud.engines.inline import InlineEngine
+from cloud.engines.local import LocalEngine
+from thermal.part import Part, load_part
+from thermal.smartscan import SmartScan
+
+
+class PreparedPart:
+    """A loaded `part` and its loaded `engine`."""
+
+    def __init__(self, part: Part, engine: Engine) -> None:
+        self.part = part
+        self.engine = engine
+
+    def size(self, layer: int) -> tuple[int, int] | None:
+        """Return (elements, cells) of a layer, None where the part has no such layer."""
+        if not 0 <= layer < self.part.layers:
+            return None
+        geometry = self.part.geometry_of(layer)
+        return geometry.elements, len(geometry.cells)
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Most elements and most cells of a layer."""
+        geometries = self.part.geometries
+        return max(g.elements for g in geometries), max(len(g.cells) for g in geometries)
+
+    def scan(self, layer: int, rule: str | None) -> SmartScan:
+        """Return the rule for a layer. Raises ConfigurationError where there is no such rule."""
+        geometry = self.part.geometry_of(layer)
+        return (
+            SmartScan(geometry, self.part.process) if rule is None else SmartScan(geometry, self.part.process, rule)
+        )
+
+
+async def prepare(
+    folder: Path, settings: EngineSettings, executor: ThreadPoolExecutor, progress: Progress
+) -> PreparedPart:
+    """Load the part in `folder` and its engine.
+
+    Raises PartError where the part is damaged, EngineError where the engine cannot be loaded.
+    """
+    part = await asyncio.to_thread(load_part, folder)
+    engine = make_engine(part, settings, executor)
+    await engine.load(progress)
+    return PreparedPart(part, engine)
+
+
+def make_engine(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
+    """Return the engine that the settings name, not loaded yet."""
+    if settings.name == "local":
+        return LocalEngine(part, settings)
+    return InlineEngine(part, executor, settings.tolerance)

@@ -1,0 +1,312 @@
+"""The coordinator's port: who may connect, what they may ask for, how many at a time, and how it all ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers, MultipleValuesError
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from cloud.configuration import CoordinatorSettings, Listen
+from cloud.downloads import PartArchives, RangeNotSatisfiable
+from cloud.parts import PartLibrary, UnknownPart
+from cloud.pool import PartPool
+from cloud.sessions import CLOSE_TRY_AGAIN_LATER, PrinterSession
+from cloud.tokens import TokenFile
+from cosmic.errors import ConfigurationError, PartError
+from protocol.limits import AGENT_PATH, SUBPROTOCOL
+
+PARTS_PATH = "/v1/parts/"
+HEALTH_PATH = "/healthz"
+
+CLOSE_S = 2.0
+"""Longest wait for a peer's part of a closing handshake, seconds."""
+
+SOCKETS_FACTOR = 2
+"""TCP connections at a time, as a multiple of `limits.connections_max`: some are still opening or are refused."""
+
+
+class PrinterConnection(ServerConnection):
+    """A connection that knows its printer, and does not wait for a peer that sends no request."""
+
+    printer = ""
+    sockets_max = 0
+    request_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, unless there are too many; give the peer a limited time to ask for something."""
+        super().connection_made(transport)
+        if len(self.server.handler_tasks) > self.sockets_max:
+            structlog.get_logger().warning("sockets_limit", limit=self.sockets_max)
+            self.transport.abort()
+        else:
+            self.loop.call_later(self.request_s, self._give_up_unless_asked)
+
+    def _give_up_unless_asked(self) -> None:
+        if self.request is None:
+            self.transport.abort()
+
+
+class Coordinator:
+    """The coordinator of one process: parts, printers and their connections.
+
+    Attributes:
+        host: address listened on, once started.
+        port: port listened on, once started.
+    """
+
+    def __init__(self, settings: CoordinatorSettings) -> None:
+        self.host = settings.listen.host
+        self.port = settings.listen.port
+        self._settings = settings
+        self._library = PartLibrary(Path(settings.parts.directory))
+        self._pool = PartPool(self._library, settings)
+        self._tokens = TokenFile(Path(settings.tokens.file))
+        self._archives = PartArchives(settings.parts.download_bytes_max)
+        self._downloads = 0
+        self._sessions: set[PrinterSession] = set()
+        self._server: Server | None = None
+        self._log = structlog.get_logger()
+
+    async def start(self) -> None:
+        """Begin to listen. Raises ConfigurationError where tokens, certificate or address cannot be used."""
+        if not self._tokens.printers():
+            self._log.warning(
+                "no_printers",
+                tokens=str(self._tokens.path),
+                remedy="give one access with 'cosmic-cloud token add PRINTER'",
+            )
+        limits = self._settings.limits
+
+        class Connection(PrinterConnection):
+            sockets_max = SOCKETS_FACTOR * limits.connections_max
+            request_s = limits.handshake_s
+
+        context = _tls(self._settings.listen)
+        options: dict[str, Any] = {} if context is None else {"ssl_handshake_timeout": limits.handshake_s}
+        try:
+            self._server = await serve(
+                self._connected,
+                self._settings.listen.host,
+                self._settings.listen.port,
+                ssl=context,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                compression=None,
+                process_request=self._requested,
+                server_header=None,
+                # The request itself has `handshake_s`; the rest of this time is for a part to be sent.
+                open_timeout=limits.handshake_s + self._settings.parts.download_s,
+                close_timeout=CLOSE_S,
+                ping_interval=limits.ping_interval_s,
+                ping_timeout=limits.ping_timeout_s,
+                max_size=limits.message_bytes_max,
+                max_queue=limits.receive_queue_messages,
+                logger=_library_logger(),
+                create_connection=Connection,
+                **options,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen: {error.strerror or error}",
+                where=f"listen, {self.host}:{self.port}",
+                remedy="choose a free port and an address of this machine",
+            ) from error
+        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+        self._log.info(
+            "listening",
+            host=self.host,
+            port=self.port,
+            tls=context is not None,
+            parts=str(self._library.directory),
+            engine=self._settings.engine.name,
+        )
+
+    async def stop(self) -> None:
+        """Tell every printer, close the connections, end the workers."""
+        if self._server is None:
+            return
+        self._log.info("stopping", connections=len(self._sessions))
+        self._server.close(close_connections=False)
+        await asyncio.gather(*(session.shut_down() for session in list(self._sessions)))
+        for connection in list(self._server.connections):
+            await connection.close(1001, "shutting down")
+        await self._server.wait_closed()
+        await self._pool.close()
+        self._archives.close()
+        self._log.info("stopped")
+
+    # --- requests ---------------------------------------------------------------------------------------
+
+    async def _requested(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer an HTTP request, or return None to let the WebSocket handshake go on."""
+        path = request.path.partition("?")[0]
+        if path == HEALTH_PATH:
+            return _respond(HTTPStatus.OK, "ok\n")
+        if path != AGENT_PATH and not path.startswith(PARTS_PATH):
+            return self._refuse(connection, HTTPStatus.NOT_FOUND, f"nothing is at {path[:100]}")
+        printer = self._tokens.printer_of(_bearer(request.headers))
+        if printer is None:
+            return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "the token is missing, wrong or revoked")
+        if path != AGENT_PATH:
+            return await self._download(connection, request.headers, printer, path.removeprefix(PARTS_PATH))
+        if SUBPROTOCOL not in _offered(request.headers):
+            why = f"this coordinator speaks {SUBPROTOCOL} and no other version"
+            return self._refuse(connection, HTTPStatus.BAD_REQUEST, why, printer)
+        full = self._full(printer)
+        if full is not None:
+            return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, full, printer)
+        assert isinstance(connection, PrinterConnection)
+        connection.printer = printer
+        return None
+
+    async def _download(
+        self, connection: ServerConnection, headers: Headers, printer: str, digest: str
+    ) -> Response:
+        if self._downloads >= self._settings.parts.downloads_max:
+            why = f"{self._downloads} parts are being downloaded, the limit: ask again in a few seconds"
+            return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, why, printer)
+        self._downloads += 1
+        try:
+            folder = await self._library.folder_of(digest)
+            piece = await self._archives.piece(digest, folder, _one(headers, "Range"))
+        except RangeNotSatisfiable as error:
+            return self._refuse(connection, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, str(error), printer)
+        except UnknownPart as error:
+            return self._refuse(connection, HTTPStatus.NOT_FOUND, str(error), printer)
+        except PartError as error:
+            return self._refuse(connection, HTTPStatus.INTERNAL_SERVER_ERROR, str(error), printer)
+        finally:
+            self._downloads -= 1
+        connection.close_timeout = self._settings.parts.download_s
+        self._log.info(
+            "download",
+            printer=printer,
+            digest=digest,
+            first=piece.first,
+            bytes=len(piece.content),
+            total=piece.total,
+        )
+        end = piece.first + len(piece.content) - 1
+        response = _respond(HTTPStatus.PARTIAL_CONTENT if piece.partial else HTTPStatus.OK, piece.content)
+        response.headers["Accept-Ranges"] = "bytes"
+        response.headers["ETag"] = f'"{digest}"'
+        if piece.partial:
+            response.headers["Content-Range"] = f"bytes {piece.first}-{end}/{piece.total}"
+        return response
+
+    def _refuse(
+        self, connection: ServerConnection, status: HTTPStatus, why: str, printer: str | None = None
+    ) -> Response:
+        self._log.warning(
+            "request_refused", status=status.value, cause=why, printer=printer, peer=_peer(connection)
+        )
+        response = _respond(status, why + "\n")
+        if status is HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="cosmic"'
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = "5"
+        return response
+
+    # --- connections ------------------------------------------------------------------------------------
+
+    async def _connected(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, PrinterConnection)
+        printer = connection.printer
+        full = self._full(printer)  # again: others may have come while this handshake went on
+        if full is not None:
+            await connection.close(CLOSE_TRY_AGAIN_LATER, full[:120])
+            return
+        session = PrinterSession(connection, printer, self._pool, self._settings)
+        self._sessions.add(session)
+        self._log.info("connected", printer=printer, peer=_peer(connection), connections=len(self._sessions))
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+
+    def _full(self, printer: str) -> str | None:
+        """Return why there is no room for another connection of `printer`, None where there is."""
+        limits = self._settings.limits
+        if len(self._sessions) >= limits.connections_max:
+            return f"{limits.connections_max} connections are open, the limit of this coordinator"
+        own = Counter(session.printer for session in self._sessions)[printer]
+        if own >= limits.connections_per_printer_max:
+            return f"{own} connections are open, the limit of one printer"
+        return None
+
+
+def _bearer(headers: Headers) -> str:
+    scheme, _, token = (_one(headers, "Authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _one(headers: Headers, name: str) -> str | None:
+    """Return a header's value, None where it is missing or there are several."""
+    try:
+        return headers.get(name)
+    except MultipleValuesError:
+        return None
+
+
+def _offered(headers: Headers) -> set[str]:
+    return {name.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")}
+
+
+def _peer(connection: ServerConnection) -> str:
+    address = connection.remote_address
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
+
+
+def _respond(status: HTTPStatus, body: str | bytes) -> Response:
+    content = body.encode() if isinstance(body, str) else body
+    kind = "text/plain; charset=utf-8" if isinstance(body, str) else "application/x-tar"
+    headers = Headers({"Connection": "close", "Content-Length": str(len(content)), "Content-Type": kind})
+    return Response(status.value, status.phrase, headers, content)
+
+
+def _tls(listen: Listen) -> ssl.SSLContext | None:
+    if listen.certificate_file is None and listen.key_file is None:
+        return None
+    if listen.certificate_file is None or listen.key_file is None:
+        raise ConfigurationError(
+            "certificate_file and key_file go together", where="listen", remedy="set both or none"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(listen.certificate_file, listen.key_file)
+    except OSError as error:  # ssl.SSLError is one as well
+        raise ConfigurationError(
+            f"the certificate or its key cannot be used: {error.strerror or error}",
+            where=f"listen, {listen.certificate_file}, {listen.key_file}",
+            remedy="name a PEM certificate chain and its key, readable by this user",
+        ) from error
+    return context
+
+
+class _ToStructlog(logging.Handler):
+    """Hands what the WebSocket library logs on to our log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno, "websocket", message=record.getMessage(), cause=str(error) if error else None
+        )
+
+
+def _library_logger() -> logging.Logger:
+    logger = logging.getLogger("cloud.websockets")
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    if not logger.handlers:
+        logger.addHandler(_ToStructlog())
+    return logger

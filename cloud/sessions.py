@@ -1,0 +1,292 @@
+"""One printer's connection: its messages in, the job's part and layers, messages out.
+
+What may come when, and what it means for the layer, is protocol.sessions; what to decide is the controller.
+Nothing that a peer sends gets further than its own connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from cloud.configuration import CoordinatorSettings
+from cloud.controller import LayerController
+from cloud.layers import LayerLoop
+from cloud.outbox import Outbox
+from cloud.parts import UnknownPart
+from cloud.pool import PartPool, PoolFull
+from cosmic.errors import ConfigurationError, CosmicError, EngineError, PartError, RemoteProtocolError
+from protocol.codec import CLOSE_POLICY_VIOLATION
+from protocol.limits import MESSAGE_LENGTH_MAX
+from protocol.messages import (
+    AgentMessage,
+    CloseJob,
+    Deviated,
+    EndLayer,
+    Failed,
+    FailureCode,
+    JobReady,
+    OpenJob,
+    Printed,
+    Progress,
+    Spreading,
+    StartLayer,
+    Warm,
+)
+from protocol.sessions import CoordinatorSession, LayerRefusal
+from protocol.tables import State
+
+if TYPE_CHECKING:
+    from cloud.prepared import PreparedPart
+
+CLOSE_NORMAL = 1000
+CLOSE_GOING_AWAY = 1001
+CLOSE_INTERNAL_ERROR = 1011
+CLOSE_TRY_AGAIN_LATER = 1013
+
+
+class PrinterSession:
+    """The job of `printer` (as its token says) on `connection`."""
+
+    def __init__(
+        self, connection: ServerConnection, printer: str, pool: PartPool, settings: CoordinatorSettings
+    ) -> None:
+        self.printer = printer
+        self._connection = connection
+        self._pool = pool
+        self._settings = settings
+        self._session = CoordinatorSession(settings.limits)
+        self._outbox = Outbox(connection, self._session)
+        self._prepared: PreparedPart | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._warming: asyncio.Task[None] | None = None
+        self._layer: LayerLoop | None = None
+        self._layer_task: asyncio.Task[None] | None = None
+        self._layer_outcome = "given up"
+        self._log = structlog.get_logger().bind(printer=printer)
+
+    async def run(self) -> None:
+        """Serve the connection until it is closed by either side."""
+        self._spawn(self._outbox.run())
+        try:
+            await self._guarded(self._receive())
+        finally:
+            self._session.connection_lost()
+            self._end_layer("connection lost")
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            job = self._session.job
+            if self._prepared is not None and job is not None:
+                self._pool.release(job.part)
+            self._log.info(
+                "disconnected",
+                close_code=self._connection.protocol.close_code,
+                close_reason=self._connection.protocol.close_reason,
+            )
+
+    async def shut_down(self) -> None:
+        """Tell the printer that this coordinator ends, and close."""
+        self._end_layer("shutting down")
+        self._post(Failed(code="shutting_down", message="the coordinator is shutting down"))
+        await self._outbox.finish(CLOSE_GOING_AWAY, "shutting down")
+
+    async def refuse(self, code: FailureCode, why: str, close_code: int) -> None:
+        """Say why this connection cannot be served, and close it."""
+        self._log.warning("refused", code=code, cause=why)
+        self._end_layer("refused")
+        self._post(Failed(code=code, message=why[:MESSAGE_LENGTH_MAX]))
+        await self._outbox.finish(close_code, f"{code}: {why}")
+
+    async def _receive(self) -> None:
+        limit_s = self._settings.limits.open_job_s
+        try:
+            async with asyncio.timeout(limit_s):
+                frame = await self._connection.recv()
+        except TimeoutError:
+            await self.refuse("limit", f"no open_job within {limit_s:g} s", CLOSE_POLICY_VIOLATION)
+            return
+        while True:
+            try:
+                message = self._session.receive(frame)
+                if message is not None and not self._received(message):
+                    await self._outbox.finish(CLOSE_NORMAL, "job closed")
+                    return
+            except LayerRefusal as refusal:
+                self._given_up(refusal)
+            except RemoteProtocolError as error:
+                await self.refuse(cast("FailureCode", error.code), str(error), error.close_code)
+                return
+            await self._outbox.room()
+            frame = await self._connection.recv()
+
+    def _received(self, message: AgentMessage) -> bool:
+        """Follow one message; return False when the job is over."""
+        match message:
+            case OpenJob():
+                self._log = self._log.bind(job=message.job)
+                self._spawn(self._open(message))
+            case Spreading():
+                self._spreading(message)
+            case StartLayer():
+                self._start_layer(message)
+            case Printed() | Deviated():
+                if self._layer is not None:
+                    self._layer.changed()
+            case EndLayer():
+                self._end_layer("ended", windows_printed=message.windows, fallbacks=message.fallbacks)
+            case CloseJob():
+                self._end_layer("job closed")
+                self._log.info("job_closed", reason=message.reason)
+                return False
+        return True
+
+    # --- the job ----------------------------------------------------------------------------------------
+
+    async def _open(self, job: OpenJob) -> None:
+        if job.printer != self.printer:
+            why = f"the token belongs to printer '{self.printer}', the job to '{job.printer}'"
+            await self.refuse("unknown_job", why, CLOSE_POLICY_VIOLATION)
+            return
+
+        def progress(done: int, total: int, what: str) -> None:
+            if self._session.state is State.OPENING:
+                self._post(Progress(job=job.job, done=done, total=total, what=what))
+
+        try:
+            prepared = await self._pool.open(job.part, progress)
+        except UnknownPart as error:
+            await self.refuse("unknown_part", str(error), CLOSE_NORMAL)
+        except PartError as error:
+            await self.refuse("unknown_part", f"the part cannot be used: {error}", CLOSE_NORMAL)
+        except PoolFull as error:
+            await self.refuse("busy", str(error), CLOSE_TRY_AGAIN_LATER)
+        except EngineError as error:
+            await self.refuse("engine_failed", str(error), CLOSE_INTERNAL_ERROR)
+        else:
+            self._prepared = prepared
+            await self._ready(job, prepared)
+
+    async def _ready(self, job: OpenJob, prepared: PreparedPart) -> None:
+        try:
+            prepared.scan(0, job.rule)
+        except ConfigurationError as error:
+            await self.refuse("bad_message", str(error), CLOSE_POLICY_VIOLATION)
+            return
+        self._session.layer_size = prepared.size
+        elements, cells = prepared.largest
+        self._log.info(
+            "job_opened",
+            part=prepared.part.name,
+            digest=job.part,
+            elements=elements,
+            cells=cells,
+            engine=prepared.engine.name,
+            lookahead=job.lookahead,
+            rule=job.rule,
+        )
+        self._post(
+            JobReady(
+                job=job.job,
+                cells=cells,
+                elements=elements,
+                engine=prepared.engine.name,
+                lookahead=job.lookahead,
+            )
+        )
+
+    def _spreading(self, message: Spreading) -> None:
+        assert self._prepared is not None
+        if self._prepared.size(message.layer) is None:
+            raise RemoteProtocolError(
+                f"spreading for layer {message.layer}",
+                why="the part has no such layer",
+                remedy="open the job with the part that is being printed",
+                close_code=CLOSE_POLICY_VIOLATION,
+            )
+        if self._warming is None or self._warming.done():  # one at a time: it answers for all
+            self._warming = self._spawn(self._warm(message.layer, self._prepared))
+
+    async def _warm(self, layer: int, prepared: PreparedPart) -> None:
+        try:
+            report = await prepared.engine.warm()
+        except EngineError as error:
+            self._log.error("not_warm", layer=layer, **error.as_dict())
+            return
+        self._log.info("warm", layer=layer, workers=report.workers, cold=report.cold, reloaded=report.reloaded)
+        self._post(Warm(layer=layer, workers=report.workers, cold=report.cold, reloaded=report.reloaded))
+
+    # --- the layer --------------------------------------------------------------------------------------
+
+    def _start_layer(self, message: StartLayer) -> None:
+        self._end_layer("started again")
+        prepared, session = self._prepared, self._session
+        assert prepared is not None
+        assert session.job is not None
+        scan = prepared.scan(message.layer, session.job.rule)
+        geometry = prepared.part.geometry_of(message.layer)
+        controller = LayerController(
+            scan,
+            geometry.lengths,
+            scan.theta_from_map(message.map.to_numpy()),
+            layer=message.layer,
+            epoch=message.epoch,
+            printed=message.printed,
+            windows_reported=session.windows_reported,
+            lookahead=session.job.lookahead,
+            snapshot_bytes_max=self._settings.engine.snapshot_bytes_max,
+        )
+        self._layer = LayerLoop(controller, session, prepared.engine, geometry.number, self._outbox, self._given_up)
+        self._layer_task = self._spawn(self._layer.run())
+
+    def _given_up(self, reason: LayerRefusal | EngineError) -> None:
+        """Let go of a layer that cannot be decided on: `failed`, and the connection lives on."""
+        if isinstance(reason, LayerRefusal):
+            code, layer = cast("FailureCode", reason.code), reason.layer
+        else:
+            assert self._layer is not None
+            code, layer = "engine_failed", self._layer.controller.layer
+        self._log.warning("layer_refused", layer=layer, code=code, cause=str(reason))
+        current = self._session.layer
+        self._end_layer(code)
+        if current is not None and current != layer:  # a peer that mixes layers up: it starts again as well
+            self._post(Failed(code="unknown_layer", message="send start_layer again", layer=current))
+        self._post(Failed(code=code, message=str(reason)[:MESSAGE_LENGTH_MAX], layer=layer))
+
+    def _end_layer(self, outcome: str, **figures: int) -> None:
+        """Stop deciding on the layer in progress, if there is one, and write its canonical line."""
+        layer, task = self._layer, self._layer_task
+        self._layer = self._layer_task = None
+        if layer is None or task is None:
+            return
+        if task is not asyncio.current_task():
+            task.cancel()
+        self._log.info("layer", layer=layer.controller.layer, outcome=outcome, **figures, **layer.summary())
+
+    # --- tasks ------------------------------------------------------------------------------------------
+
+    def _post(self, message: Failed | JobReady | Progress | Warm) -> None:
+        if self._session.state is not State.CLOSED or isinstance(message, Failed):
+            self._outbox.post(message)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ConnectionClosed:
+            pass
+        except Exception as error:  # noqa: BLE001 - a bug met by one job must not end the others
+            self._log.exception("internal_error")
+            what = str(error) if isinstance(error, CosmicError) else "internal error, see the coordinator's log"
+            await self.refuse("engine_failed", what, CLOSE_INTERNAL_ERROR)
