@@ -1,0 +1,74 @@
+# ruff: noqa: PLC0415  the server is imported when the command runs, so that --help is quick
+"""`cosmic-cloud serve`: the coordinator as a service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cosmic.commands import DebugOption, JsonOption, print_json, use_uvloop
+
+if TYPE_CHECKING:
+    from cloud.configuration import CoordinatorSettings
+
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file; unset: defaults and environment.")]
+ReadyFile = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Written when listening: JSON with host, port and pid.")
+]
+
+
+def serve(
+    config: Config = None,
+    ready_file: ReadyFile = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,  # noqa: ARG001  taken by cosmic.commands.run
+) -> None:
+    """Serve printers until SIGTERM or ^C. With --json, stdout says where it listens and logs go to stderr."""
+    from cloud.configuration import load_settings
+    from cosmic import logs
+
+    settings = load_settings(config)
+    pretty = {"auto": None, "json": False, "pretty": True}[settings.log.format]
+    logs.configure(sys.stderr if json else sys.stdout, pretty=pretty, level=settings.log.level)
+    use_uvloop()
+    asyncio.run(_serve(settings, ready_file, json))
+
+
+async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: bool) -> None:
+    from cloud.server import Coordinator
+
+    loop = asyncio.get_running_loop()
+    asked_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_end.set)
+    coordinator = Coordinator(settings)
+    await coordinator.start()
+    address = {"event": "listening", "host": coordinator.host, "port": coordinator.port, "pid": os.getpid()}
+    if ready_file is not None:
+        _write(ready_file, address)
+    if json:
+        print_json(address)
+    await asked_to_end.wait()
+    await coordinator.stop()
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Make the ready file appear whole. Raises ConfigurationError where it cannot be written."""
+    import msgspec
+
+    from cosmic.errors import ConfigurationError
+
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(msgspec.json.encode(document) + b"\n")
+        partial.replace(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be written: {error.strerror}", where=f"--ready-file {path}", remedy="name another place"
+        ) from error
