@@ -1,0 +1,279 @@
+"""The engine of one machine, with real worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from cloud.configuration import EngineSettings
+from cloud.controller import Carry, Decision, Idle, LayerController
+from cloud.engines.local import LocalEngine
+from cloud.tokens import TokenFile
+from cosmic.errors import EngineError
+from tests.cloud.conftest import BLOCKS
+from tests.cloud.printer import Printer, dial
+from thermal.operators import dense_from_files
+from thermal.order import order_layer
+from thermal.part import Part, load_part
+from thermal.smartscan import SmartScan
+
+WAIT_S = 30.0
+
+
+@asynccontextmanager
+async def loaded(part: Part, blocks: tuple[int, int] = (4, 1), **changes: Any) -> AsyncIterator[LocalEngine]:
+    engine = LocalEngine(
+        part, EngineSettings(name="local", blocks_rows=blocks[0], blocks_columns=blocks[1], **changes)
+    )
+    await engine.load(lambda *_: None)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@pytest.fixture
+def theta(map_K: NDArray[np.float32]) -> NDArray[np.float64]:
+    return map_K.astype(np.float64) - 293.0
+
+
+def pids(engine: LocalEngine) -> list[int]:
+    return [pid for pid in engine.pids if pid is not None]
+
+
+def wait_until_gone(processes: Iterable[int]) -> None:
+    """Return when none of `processes` runs any more."""
+    for pid in processes:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            assert select.select([descriptor], [], [], WAIT_S)[0], f"process {pid} still runs"
+        finally:
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+async def test_result_is_that_of_the_dense_operator(
+    part: Part, theta: NDArray[np.float64], blocks: tuple[int, int]
+) -> None:
+    assert part.folder is not None
+    async with loaded(part, blocks) as engine:
+        assert engine.name == f"local {blocks[0]}x{blocks[1]} float64"
+        assert len(pids(engine)) == blocks[0] * blocks[1]
+        for geometry in part.geometries:
+            dense = dense_from_files(part.folder, geometry, blocks)
+            for length in geometry.distinct_lengths:
+                given = theta[: geometry.elements]
+                y = await engine.apply(geometry.number, length, given)
+                np.testing.assert_allclose(y, dense.apply(length, given), rtol=1e-12)
+                assert np.array_equal(y, await engine.apply(geometry.number, length, given))
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+async def test_order_is_that_of_one_process(
+    part: Part, map_K: NDArray[np.float32], blocks: tuple[int, int]
+) -> None:
+    geometry = part.geometry_of(0)
+    scan = SmartScan(geometry, part.process)
+    controller = LayerController(
+        scan, geometry.lengths, scan.theta_from_map(map_K), layer=0, epoch=0, snapshot_bytes_max=2**20
+    )
+    order = []
+    async with loaded(part, blocks) as engine:
+        while not isinstance(step := controller.step(), Idle):
+            if isinstance(step, Carry):
+                controller.carried(step, await engine.apply(0, step.length, step.theta))
+            elif isinstance(step, Decision):
+                order.append(step.cell)
+    assert order == order_layer(part, 0, map_K).order
+
+
+async def test_progress_counts_every_block_of_every_worker(part: Part) -> None:
+    seen: list[tuple[int, int, str]] = []
+    engine = LocalEngine(part, EngineSettings(name="local", blocks_rows=2, blocks_columns=2))
+    await engine.load(lambda *progress: seen.append(progress))
+    await engine.close()
+    total = 4 * sum(len(geometry.distinct_lengths) for geometry in part.geometries)
+    assert seen == [(done, total, "blocks") for done in range(1, total + 1)]
+
+
+async def test_printers_that_share_the_engine_get_their_own_results(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part) as engine:
+        alone = [await engine.apply(0, 25, theta * k) for k in range(1, 9)]
+        together = await asyncio.gather(*(engine.apply(0, 25, theta * k) for k in range(1, 9)))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+async def test_worker_killed_in_the_middle_of_a_window_is_replaced_and_the_product_comes(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part, apply_timeout_ms=60_000.0) as engine:
+        expected = await engine.apply(0, 25, theta)
+        before = pids(engine)
+        os.kill(before[2], signal.SIGSTOP)
+        asked = asyncio.create_task(engine.apply(0, 25, theta))
+        while engine._round is None or engine._round.waiting != {2}:
+            await asyncio.sleep(0)
+        os.kill(before[2], signal.SIGKILL)
+        assert np.array_equal(await asked, expected)
+        after = pids(engine)
+        assert after[2] != before[2]
+        assert after[:2] + after[3:] == before[:2] + before[3:]
+        report = await engine.warm()
+        assert (report.workers, report.cold, report.reloaded) == (4, 1, 1)
+        assert (await engine.warm()).cold == 0
+
+
+async def test_worker_killed_between_layers_is_found_cold_and_loaded_again(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part) as engine:
+        expected = await engine.apply(0, 25, theta)
+        for pid in pids(engine)[:2]:
+            os.kill(pid, signal.SIGKILL)
+        wait_until_gone(pids(engine)[:2])
+        report = await engine.warm()
+        assert (report.workers, report.cold, report.reloaded) == (4, 2, 2)
+        assert np.array_equal(await engine.apply(0, 25, theta), expected)
+
+
+async def test_worker_that_hangs_is_replaced_after_the_time_limit(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part, apply_timeout_ms=200.0) as engine:
+        expected = await engine.apply(0, 25, theta)
+        stopped = pids(engine)[1]
+        os.kill(stopped, signal.SIGSTOP)
+        assert np.array_equal(await engine.apply(0, 25, theta), expected)
+        assert not psutil.pid_exists(stopped)
+
+
+async def test_engine_fails_after_its_tries_and_works_again_afterwards(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part, apply_timeout_ms=200.0, tries_max=1) as engine:
+        expected = await engine.apply(0, 25, theta)
+        os.kill(pids(engine)[0], signal.SIGSTOP)
+        with pytest.raises(EngineError, match="no product from worker 0") as error:
+            await engine.apply(0, 25, theta)
+        assert "asked 1 times" in error.value.why
+        while engine._reviving:
+            await asyncio.gather(*engine._reviving.values())
+        assert np.array_equal(await engine.apply(0, 25, theta), expected)
+
+
+async def test_layer_given_up_in_the_middle_of_a_window_leaves_the_engine_in_order(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part) as engine:
+        expected = await engine.apply(0, 25, theta)
+        for _ in range(20):
+            given_up = asyncio.create_task(engine.apply(0, 25, 2.0 * theta))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            assert np.array_equal(await engine.apply(0, 25, theta), expected)
+
+
+async def test_result_that_is_not_finite_is_an_engine_error(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    async with loaded(part) as engine:
+        theta[3] = np.inf
+        with pytest.raises(EngineError, match="not finite"):
+            await engine.apply(0, 25, theta)
+
+
+async def test_length_that_no_cell_has_is_an_engine_error(part: Part, theta: NDArray[np.float64]) -> None:
+    async with loaded(part) as engine:
+        with pytest.raises(EngineError, match="no worker holds the operator of cells of 26 elements"):
+            await engine.apply(0, 26, theta)
+
+
+async def test_missing_blocks_are_named_with_the_command_that_makes_them(part: Part) -> None:
+    engine = LocalEngine(part, EngineSettings(name="local", blocks_rows=3))
+    with pytest.raises(EngineError) as error:
+        await engine.load(lambda *_: None)
+    assert "cosmic-cloud part build ... --operators dense --blocks 3x1" in error.value.remedy
+    assert pids(engine) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "other shape"])
+async def test_damaged_block_is_found_while_loading(part: Part, tmp_path: Path, damage: str) -> None:
+    assert part.folder is not None
+    copy = tmp_path / "plate"
+    shutil.copytree(part.folder, copy)
+    block = copy / "operators" / "geometry-0001" / "float64-2x2" / "length-00025-block-1-0.npy"
+    if damage == "cut":
+        block.write_bytes(block.read_bytes()[:-8])
+    elif damage == "missing":
+        block.unlink()
+    else:
+        np.save(block, np.zeros((3, 4)))
+    engine = LocalEngine(load_part(copy), EngineSettings(name="local", blocks_rows=2, blocks_columns=2))
+    with pytest.raises(EngineError, match=r"length-00025-block-1-0\.npy"):
+        await engine.load(lambda *_: None)
+    wait_until_gone(pids(engine))
+
+
+async def test_workers_end_with_a_coordinator_that_is_killed(
+    part: Part, parts_directory: Path, tmp_path: Path
+) -> None:
+    token = TokenFile(tmp_path / "tokens.json").add("press-1")
+    settings = tmp_path / "coordinator.toml"
+    settings.write_text(
+        f"[listen]\nport = 0\n[parts]\ndirectory = '{parts_directory}'\n"
+        f"[tokens]\nfile = '{tmp_path}/tokens.json'\n[engine]\nname = 'local'\nblocks_rows = 4\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import cloud.commands; cloud.commands.main()",
+        "serve",
+        "--config",
+        str(settings),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        listening = msgspec.json.decode(await process.stdout.readline())
+        assert listening["event"] == "listening"
+        async with dial(f"127.0.0.1:{listening['port']}", token) as socket:
+            ready = await Printer(socket).open(part)
+            assert ready.engine == "local 4x1 float64"
+            workers = [child.pid for child in psutil.Process(process.pid).children()]
+            assert len(workers) == 4
+            process.kill()
+            await process.wait()
+            wait_until_gone(workers)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def test_worker_prints_nothing_and_needs_no_more_than_numpy() -> None:
+    names = "structlog", "scipy", "msgspec", "websockets", "asyncio", "thermal", "protocol"
+    code = f"import sys, json, cloud.worker; print(json.dumps([n for n in {names!r} if n in sys.modules]))"
+    import subprocess
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert json.loads(result.stdout) == []
