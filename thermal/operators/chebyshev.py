@@ -14,6 +14,7 @@ from cosmic.errors import ConfigurationError
 
 TOLERANCE_MIN = 1e-12
 TOLERANCE_MAX = 1e-2
+_ROUNDING = 1e-16
 
 
 def gershgorin(A: csr_array[np.float64]) -> tuple[float, float]:
@@ -55,8 +56,9 @@ def power_coefficients(power: int, low: float, high: float, tolerance: float) ->
         x = np.cos(np.pi * (np.arange(nodes) + 0.5) / nodes)
         coefficients: NDArray[np.float64] = dct((middle + half * x) ** power, type=2) / nodes
         coefficients[0] /= 2
-        # The upper half folds onto the lower one: it must be far below what we drop on purpose.
-        if np.abs(coefficients[nodes // 2 :]).sum() < tolerance / 10:
+        # The upper half folds onto the lower one: it must be far below what we drop on purpose, or rounding.
+        folded = np.abs(coefficients[nodes // 2 :]).sum()
+        if folded < max(tolerance / 10, nodes * _ROUNDING) or nodes > 2 * power:
             break
         nodes *= 2
     dropped = np.cumsum(np.abs(coefficients[::-1]))[::-1]  # dropped[k]: sum of |c_k| and all after it
