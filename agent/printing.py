@@ -55,8 +55,9 @@ _log = structlog.get_logger()
 REJOINS_PER_LAYER_MAX = 3
 """How often a layer is offered again to a coordinator that says it does not know it."""
 
-WAKE_EARLY_S = 0.001
-"""How long before a deadline its timer is set: what the loop may be late without missing it, seconds."""
+WAKE_EARLY_S = 0.002
+"""How long before a deadline its timer is set: what the loop may be late without missing it, seconds. The loop's own
+clock steps by 1 ms."""
 
 
 @dataclass(slots=True)
@@ -259,9 +260,13 @@ class Printing:
     def _set_timer(self) -> None:
         self._stop_timer()
         deadline_s = self.keeper.deadline_s
-        if deadline_s is not None:
-            due_s = deadline_s - WAKE_EARLY_S
-            self._timer = asyncio.get_running_loop().call_at(due_s, self._deadline, due_s)
+        if deadline_s is None:
+            return
+        loop = asyncio.get_running_loop()
+        due_s = deadline_s - WAKE_EARLY_S
+        if not self.keeper.printed and not self._link_ready:
+            due_s = loop.time()  # nobody is there to wait for: the printer need not stand still
+        self._timer = loop.call_at(due_s, self._deadline, due_s)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -281,6 +286,7 @@ class Printing:
         """The coordinator is out of reach: the buffer, then the fallback order go on."""
         self.keeper.link(up=False)
         self._cause = str(cause)
+        self._set_timer()
 
     def _link_ended(self, link: asyncio.Task[None]) -> None:
         """Go on without a coordinator should the uplink itself break: that is a bug, and said so."""

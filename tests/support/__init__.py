@@ -1,0 +1,1 @@
+"""Peers and instruments that tests share."""
