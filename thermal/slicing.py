@@ -65,26 +65,41 @@ def outlines(solid: Solid, layer_mm: float, layers: int) -> Iterator[Any]:
 
 def _outline(solid: Solid, height_mm: float) -> Any:
     shapely = geometry_library("shapely")
-    cut = geometry_library("trimesh.intersections").mesh_plane(solid.mesh, [0, 0, 1], [0, 0, height_mm])
-    ends: NDArray[np.float64] = np.round(np.asarray(cut)[..., :2] / _SNAP_MM) * _SNAP_MM
-    ends = ends[np.any(ends[:, 0] != ends[:, 1], axis=1)] if ends.size else ends
+    ends = _segments(solid, height_mm)
     if not len(ends):
         return None
-    faces, cuts, dangles, stray = shapely.polygonize_full(list(shapely.linestrings(ends)))
+    # Bodies may overlap: their outlines are cut where they cross, and what any body fills is inside.
+    lines = shapely.union_all(shapely.linestrings(ends))
+    faces, cuts, dangles, stray = shapely.polygonize_full(list(shapely.get_parts(lines)))
     if not (cuts.is_empty and dangles.is_empty and stray.is_empty):
         raise GeometryError(
             f"the outline at {height_mm:.4g} mm is not closed",
             where=solid.name,
-            why="the solid touches or overlaps itself there",
-            remedy="join its bodies into one in the program that made it",
+            why="the solid's surface does not separate inside from outside there",
+            remedy="repair it in the program that made it",
         )
-    inside = [face for face in faces.geoms if _odd(ends, face.representative_point())]
-    return shapely.union_all(inside)
+    return shapely.union_all([face for face in faces.geoms if _winding(ends, face.representative_point()) > 0])
 
 
-def _odd(ends: NDArray[np.float64], point: Any) -> bool:
-    """Tell whether a ray from the point crosses the outline an odd number of times: then it is inside."""
+def _segments(solid: Solid, height_mm: float) -> NDArray[np.float64]:
+    """Return the cut through the triangles, the solid to the left: float64[k, 2 ends, 2], mm."""
+    mesh_plane = geometry_library("trimesh.intersections").mesh_plane
+    cut, triangles = mesh_plane(solid.mesh, [0, 0, 1], [0, 0, height_mm], return_faces=True)
+    if not len(cut):
+        return np.empty((0, 2, 2))
+    ends: NDArray[np.float64] = np.round(np.asarray(cut)[..., :2] / _SNAP_MM) * _SNAP_MM
+    outward = solid.mesh.face_normals[triangles][:, :2]
+    along = ends[:, 1] - ends[:, 0]
+    backward = outward[:, 0] * along[:, 1] - outward[:, 1] * along[:, 0] < 0
+    ends[backward] = ends[backward, ::-1]
+    return ends[np.any(along != 0, axis=1)]
+
+
+def _winding(ends: NDArray[np.float64], point: Any) -> int:
+    """Return how many bodies more than cavities surround a point: upward less downward crossings of a ray."""
     (x0, y0), (x1, y1) = ends[:, 0].T, ends[:, 1].T
-    beside = (y0 > point.y) != (y1 > point.y)
-    at = x0[beside] + (point.y - y0[beside]) / (y1 - y0)[beside] * (x1 - x0)[beside]
-    return bool(np.count_nonzero(at > point.x) % 2)
+    up, down = (y0 <= point.y) & (y1 > point.y), (y1 <= point.y) & (y0 > point.y)
+    crossing = np.flatnonzero(up | down)
+    share = (point.y - y0[crossing]) / (y1[crossing] - y0[crossing])
+    right = crossing[x0[crossing] + share * (x1[crossing] - x0[crossing]) > point.x]
+    return int(np.count_nonzero(up[right])) - int(np.count_nonzero(down[right]))

@@ -147,8 +147,10 @@ def _check_closed(path: Path, mesh: Any) -> None:
             where=str(path),
             remedy="repair it in the program that made it",
         )
-    if mesh.volume < 0:
+    corners = mesh.triangles
+    volume_mm3 = float(np.sum(corners[:, 0] * np.cross(corners[:, 1], corners[:, 2]))) / 6
+    if volume_mm3 < 0:
         mesh.invert()
     # One part in a million of its box: less is a sheet, whatever rounding says.
-    if not mesh.volume > 1e-6 * float(np.prod(mesh.extents)):
+    if not abs(volume_mm3) > 1e-6 * float(np.prod(mesh.extents)):
         raise GeometryError("the solid has no volume", where=str(path), remedy="export a solid body, not a surface")
