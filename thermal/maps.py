@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,10 @@ def read_map(path: Path, elements: int) -> NDArray[np.float32]:
     except OSError as error:
         reason = error.strerror or "it is no array"
         raise MapError(f"the map cannot be read: {reason}", where=str(path), remedy=remedy) from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, BadZipFile) as error:
         raise MapError("the file is not a complete npy array", where=str(path), remedy=remedy) from error
     if not isinstance(map_K, np.ndarray):
+        map_K.close()
         raise MapError("the file is an archive of arrays (npz)", where=str(path), remedy=remedy)
     return checked_map(map_K, elements, str(path))
 

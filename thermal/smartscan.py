@@ -29,9 +29,10 @@ class SmartScan:
     Determinism. Two sums of the same numbers differ in their last digits with the machine, the threads and
     the cut into blocks, and symmetric parts make exact ties common. So scores within `tie_tolerance` times
     the largest `g_c` of the smallest one count as equal, and the lowest cell number among them is taken.
-    The default, 1e-5, is far above what rounding (about 1e-13) and an operator tolerance of 1e-8 do to a
-    score, and far below what a printer could tell. A decision can then differ between two machines only
-    where a score lies within the rounding of that limit itself; float32 operators are outside this promise.
+    The default, 1e-5, is far above what rounding (about 1e-13) and a polynomial of tolerance 1e-8 do to a
+    score (3e-8 over a whole 16 cm2 layer), and far below what a printer could tell. A decision can then
+    differ between two machines only where a score lies within such an error of the limit itself; float32
+    operators are outside this promise.
 
     Attributes:
         geometry: the layer geometry.
