@@ -47,9 +47,12 @@ class Outbox:
         self._room.set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._over = False
 
     def post(self, message: CoordinatorMessage) -> None:
         """Send `message` after what waits already. Raises LocalProtocolError where it is not legal now."""
+        encoded = (self._encoded(item) for item in self._waiting)  # before `message` makes decisions illegal
+        self._waiting = deque(item for item in encoded if item is not None)
         frame = self._session.send(message)
         if isinstance(message, Progress) and len(self._waiting) >= MESSAGES_MAX:
             return  # a later one says more
@@ -90,7 +93,7 @@ class Outbox:
         try:
             while True:
                 await self._some.wait()
-                frame = self._next()
+                frame = self._encoded(self._waiting.popleft()) if self._waiting else None
                 if frame is not None:
                     await self._connection.send(frame)
                 if not self._waiting:
@@ -99,21 +102,24 @@ class Outbox:
                 if len(self._waiting) < MESSAGES_MAX:
                     self._room.set()
         except ConnectionClosed:
-            self._waiting.clear()
+            pass
         finally:
+            self._over = True  # nobody sends any more: nothing may wait for it
+            self._waiting.clear()
             self._empty.set()
             self._room.set()
 
     def _append(self, item: bytes | _Decided) -> None:
+        if self._over:
+            return
         self._waiting.append(item)
         self._some.set()
         self._empty.clear()
         if len(self._waiting) >= MESSAGES_MAX:
             self._room.clear()
 
-    def _next(self) -> bytes | None:
-        """Return the next frame, or None for decisions that a new epoch or layer has made void."""
-        item = self._waiting.popleft()
+    def _encoded(self, item: bytes | _Decided) -> bytes | None:
+        """Return the frame of `item`, or None for decisions that a new epoch or layer has made void."""
         if isinstance(item, bytes):
             return item
         session = self._session

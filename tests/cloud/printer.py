@@ -51,7 +51,7 @@ class Running:
         return dial(self.address, self.tokens[printer], **changes)
 
 
-def dial(address: str, token: str, **changes: Any) -> connect:
+def dial(address: str, token: str, *, tls: bool = False, **changes: Any) -> connect:
     """Return a connection to a coordinator, to be entered."""
     options: dict[str, Any] = {
         "subprotocols": ["cosmic.v1"],
@@ -60,7 +60,7 @@ def dial(address: str, token: str, **changes: Any) -> connect:
         "proxy": None,
         "max_size": 2**20,
     }
-    return connect(f"ws://{address}/v1/agent", **{**options, **changes})
+    return connect(f"{'wss' if tls else 'ws'}://{address}/v1/agent", **{**options, **changes})
 
 
 @asynccontextmanager

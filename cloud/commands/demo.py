@@ -1,0 +1,151 @@
+# ruff: noqa: PLC0415  numerics are imported when the command runs, so that --help is quick
+"""`cosmic-cloud demo`: prints a real part with a coordinator and an agent as two real processes."""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cosmic.commands import DebugOption, JsonOption, console, print_json
+from cosmic.errors import CosmicError
+
+if TYPE_CHECKING:
+    from cloud.demo.processes import CoordinatorProcess
+    from cloud.demo.show import JobProgress
+    from cloud.demo.stage import Choices
+    from cloud.demo.verdict import Verdict
+    from thermal.part import Part
+
+FAULT_LAYER = 1
+FAULT_WINDOW = 8
+AWAY_S = 2.0
+"""How long a killed coordinator stays away, seconds."""
+
+
+class Fault(Enum):
+    """What can be broken on purpose."""
+
+    COORDINATOR = "coordinator"
+
+
+class EngineName(Enum):
+    """Where operators can be applied."""
+
+    LOCAL = "local"
+    INLINE = "inline"
+
+
+def demo(
+    directory: Annotated[Path, typer.Option(help="Folder for the part, the logs and the maps.")] = Path("demo"),
+    solid: Annotated[Path, typer.Option(metavar="STL", help="What is printed.")] = Path("examples/gear.stl"),
+    fault: Annotated[
+        Fault | None, typer.Option(help="Kill the coordinator (kill -9) in a layer, start it 2 s later.")
+    ] = None,
+    engine: Annotated[EngineName, typer.Option(help="Where operators are applied.")] = EngineName.LOCAL,
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Layers to print.  [default: 10; 4 with a fault]")
+    ] = None,
+    lookahead: Annotated[
+        int | None, typer.Option(min=1, help="Windows decided ahead.  [default: all; 8 with a fault]")
+    ] = None,
+    time_scale: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Printer's speed against a real one.  [default: 1; 0.15 with a fault]"),
+    ] = None,
+    blocks: Annotated[
+        str, typer.Option(metavar="RxC", help="Workers of the local engine: rows x columns.")
+    ] = "4x1",
+    json: JsonOption = False,
+    debug: DebugOption = False,  # noqa: ARG001  taken by cosmic.commands.run
+) -> None:
+    """Print a part: coordinator, workers, agent and a simulated printer, all real processes on this machine.
+
+    With a fault the printer is slowed, so that the layer lasts until the coordinator is back, and the look-ahead is
+    short, so that there is something to see.
+    """
+    from cloud.commands.part import parse_blocks
+    from cloud.demo.stage import Choices
+
+    with_fault = fault is not None
+    choices = Choices(
+        solid=solid,
+        layers=layers or (4 if with_fault else 10),
+        lookahead=lookahead or (8 if with_fault else None),
+        time_scale=time_scale or (0.15 if with_fault else 1.0),
+        engine=engine.value,
+        blocks=parse_blocks(blocks),
+        fault=fault.value if fault is not None else None,
+    )
+    verdict = _print_job(directory, choices)
+    if json:
+        print_json(verdict)
+    _insist(verdict, choices)
+
+
+def _print_job(directory: Path, choices: Choices) -> Verdict:
+    from cloud.demo.processes import AgentProcess, CoordinatorProcess
+    from cloud.demo.show import JobProgress, print_verdict
+    from cloud.demo.stage import set_stage
+    from cloud.demo.verdict import judge
+    from thermal.part import load_part
+
+    err = console()
+    stage = set_stage(directory, choices)
+    part = load_part(stage.part)
+    coordinator = CoordinatorProcess(stage)
+    agent: AgentProcess | None = None
+    lines: list[dict[str, Any]] = []
+    try:
+        coordinator.start()
+        coordinator.wait_until_listening()
+        agent = AgentProcess(stage)
+        with JobProgress(err, choices.layers) as progress:
+            for line in agent.lines():
+                lines.append(line)
+                _follow(line, part, progress, coordinator, choices)
+    finally:
+        if agent is not None:
+            agent.end()
+        coordinator.end()
+    verdict = judge(part, lines, stage.recordings)
+    print_verdict(err, verdict, stage, agent.usage)
+    return verdict
+
+
+def _follow(
+    line: dict[str, Any], part: Part, progress: JobProgress, coordinator: CoordinatorProcess, choices: Choices
+) -> None:
+    if line["event"] == "link":
+        progress.say(f"link {line['link']}" + (f": {line['cause']}" if "cause" in line else ""))
+    if line["event"] != "window":
+        return
+    progress.window(line, len(part.geometry_of(line["layer"]).cells))
+    if choices.fault == "coordinator" and (line["layer"], line["window"]) == (FAULT_LAYER, FAULT_WINDOW):
+        coordinator.kill()
+        progress.say(f"coordinator killed in layer {FAULT_LAYER + 1}; it comes back in {AWAY_S:g} s")
+        restart = threading.Timer(AWAY_S, coordinator.start)
+        restart.daemon = True
+        restart.start()
+
+
+def _insist(verdict: Verdict, choices: Choices) -> None:
+    """Raise CosmicError when the job is not what a demonstration must show."""
+    faults = []
+    if not verdict.every_cell_once:
+        faults.append("a cell was not scanned exactly once")
+    if verdict.orders_equal < choices.layers:
+        faults.append(f"only {verdict.orders_equal} of {choices.layers} layers follow SmartScan")
+    if choices.fault is None and verdict.fallback_windows:
+        faults.append(f"{verdict.fallback_windows} windows fell back")
+    if choices.fault is not None:
+        struck = [stretch for stretch in verdict.stretches if stretch.layer == FAULT_LAYER]
+        if not any(stretch.link == "down" and stretch.source == "coordinator" for stretch in struck):
+            faults.append("no window was covered by the look-ahead buffer")
+        if not struck or struck[-1].source != "coordinator" or struck[-1].link != "up":
+            faults.append("decisions did not come again in the layer of the fault")
+    if faults:
+        raise CosmicError("; ".join(faults), remedy="read the logs; a machine under heavy load can cause it")
