@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cloud.parts import MANIFEST, read_manifest
 from cosmic.errors import CosmicError, PartError
-from thermal.manifest import decode_manifest, part_digest
 
 ARCHIVES_MAX = 4
 """Tars kept."""
@@ -92,11 +92,9 @@ def _read(descriptor: int, wanted: str | None) -> Piece:
 
 def _pack(digest: str, folder: Path, bytes_max: int) -> IO[bytes]:
     """Return an unnamed file with the tar of the part in `folder`: manifest first, then its files by name."""
-    path = folder / "part.json"
     try:
-        manifest_bytes = path.read_bytes()
-        manifest = decode_manifest(manifest_bytes, str(path))
-        if part_digest(manifest) != digest:
+        content, manifest, found = read_manifest(folder)
+        if found != digest:
             raise PartError("the part has changed", where=str(folder), remedy="ask again")
         size = sum(entry.bytes for entry in manifest.geometries)
         if size > bytes_max:
@@ -108,10 +106,10 @@ def _pack(digest: str, folder: Path, bytes_max: int) -> IO[bytes]:
             )
         archive = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is dropped from the archives kept
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            _add(tar, "part.json", manifest_bytes)
+            _add(tar, MANIFEST, content)
             for name in sorted({entry.file for entry in manifest.geometries}):
                 if Path(name).name != name:
-                    raise PartError(f"the manifest names a file elsewhere: {name}", where=str(path))
+                    raise PartError(f"the manifest names a file elsewhere: {name}", where=str(folder))
                 _add(tar, name, (folder / name).read_bytes())
         archive.flush()
     except OSError as error:

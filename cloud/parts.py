@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from cosmic.errors import CosmicError, PartError
-from thermal.manifest import decode_manifest, part_digest
+
+if TYPE_CHECKING:
+    from thermal.manifest import Manifest
 
 MANIFEST = "part.json"
 
@@ -67,11 +70,24 @@ def _scan(directory: Path) -> dict[str, Path]:
     return found
 
 
+def read_manifest(folder: Path) -> tuple[bytes, Manifest, str]:
+    """Return the manifest of the part in `folder`, as bytes and as values, and its digest. Blocks on the disk.
+
+    Raises OSError where it cannot be read, PartError and ProcessError where it is no valid manifest.
+    """
+    # The thermal package brings scipy with it: not before a part is wanted, so that we listen at once.
+    from thermal.manifest import decode_manifest, part_digest  # noqa: PLC0415
+
+    path = folder / MANIFEST
+    content = path.read_bytes()
+    manifest = decode_manifest(content, str(path))
+    return content, manifest, part_digest(manifest)
+
+
 def _digest_of(folder: Path) -> str | None:
     """Return the digest of the part in `folder`, None where there is none or it cannot be read (logged)."""
-    path = folder / MANIFEST
     try:
-        return part_digest(decode_manifest(path.read_bytes(), str(path)))
+        return read_manifest(folder)[2]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -10,6 +10,7 @@ import importlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,12 +49,17 @@ class PartPool:
         self._settings = settings
         self._entries: dict[str, _Entry] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._importing: asyncio.Task[ModuleType] | None = None
         self._log = structlog.get_logger()
 
     @property
     def loaded(self) -> int:
         """Parts loaded or being loaded."""
         return len(self._entries)
+
+    def begin(self) -> None:
+        """Import the numerics meanwhile, in a thread: the first printer then waits for less of it."""
+        self._numerics()
 
     async def open(self, digest: str, progress: Progress) -> PreparedPart:
         """Return the part with `digest`, loading it where it is not loaded; `release` it afterwards.
@@ -87,10 +93,12 @@ class PartPool:
         for digest, entry in list(self._entries.items()):
             self._evict(digest, entry)
         await asyncio.gather(*self._closing)
+        if self._importing is not None:
+            await asyncio.wait([self._importing])
         self.executor.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self, digest: str) -> PreparedPart:
-        prepared = await asyncio.to_thread(importlib.import_module, "cloud.prepared")
+        prepared = await asyncio.shield(self._numerics())
         folder = await self._library.folder_of(digest)
         loop = asyncio.get_running_loop()
         started_s = loop.time()
@@ -109,6 +117,12 @@ class PartPool:
             load_ms=round((loop.time() - started_s) * 1e3, 1),
         )
         return part
+
+    def _numerics(self) -> asyncio.Task[ModuleType]:
+        if self._importing is None:
+            work = asyncio.to_thread(importlib.import_module, "cloud.prepared")
+            self._importing = asyncio.get_running_loop().create_task(work)
+        return self._importing
 
     def _make_room(self) -> None:
         if len(self._entries) < self._settings.parts.loaded_max:

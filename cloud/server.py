@@ -129,6 +129,7 @@ class Coordinator:
             parts=str(self._library.directory),
             engine=self._settings.engine.name,
         )
+        self._pool.begin()
 
     async def stop(self) -> None:
         """Tell every printer, close the connections, end the workers."""

@@ -65,7 +65,12 @@ def dial(address: str, token: str, *, tls: bool = False, **changes: Any) -> conn
 
 @asynccontextmanager
 async def start(
-    parts: Path, folder: Path, *, engine: EngineSettings | None = None, limits: Limits | None = None, **of_parts: Any
+    parts: Path,
+    folder: Path,
+    *,
+    engine: EngineSettings | None = None,
+    limits: Limits | None = None,
+    **of_parts: Any,
 ) -> AsyncIterator[Running]:
     """Run a coordinator in this process; its tokens are in `folder`."""
     tokens = TokenFile(folder / "tokens.json")

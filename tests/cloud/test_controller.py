@@ -96,9 +96,7 @@ def test_printed_cells_are_caught_up_over_before_anything_is_decided(
 
 
 @pytest.mark.parametrize("lookahead", [1, 2, 5])
-def test_look_ahead_is_used_and_never_exceeded(
-    part: Part, small_map: NDArray[np.float32], lookahead: int
-) -> None:
+def test_look_ahead_is_used_and_never_exceeded(part: Part, small_map: NDArray[np.float32], lookahead: int) -> None:
     bench = Bench(part, small_map, lookahead=lookahead)
     order: list[int] = []
     for scanned in range(bench.cells):
@@ -108,9 +106,7 @@ def test_look_ahead_is_used_and_never_exceeded(
     assert order == bench.expected()
 
 
-def test_only_decisions_that_the_printer_needs_soon_are_urgent(
-    part: Part, small_map: NDArray[np.float32]
-) -> None:
+def test_only_decisions_that_the_printer_needs_soon_are_urgent(part: Part, small_map: NDArray[np.float32]) -> None:
     bench = Bench(part, small_map)
     assert [decision.window for decision in bench.decisions() if decision.urgent] == [0, 1, 2]
 
@@ -140,9 +136,7 @@ def test_result_that_a_deviation_leaves_valid_is_used(part: Part, small_map: NDA
     assert printed + [decision.cell for decision in bench.decisions()] == bench.expected(printed)
 
 
-def test_deviation_goes_back_no_further_than_the_states_kept(
-    part: Part, small_map: NDArray[np.float32]
-) -> None:
+def test_deviation_goes_back_no_further_than_the_states_kept(part: Part, small_map: NDArray[np.float32]) -> None:
     bench = Bench(part, small_map)
     order = [decision.cell for decision in bench.decisions()]
     bench.controller.observe(0, order[:5], 5)

@@ -92,7 +92,7 @@ async def test_known_version_is_taken_from_several(coordinator: Running) -> None
 async def test_other_paths_are_404_and_health_needs_no_token(coordinator: Running) -> None:
     def get(path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://{coordinator.address}{path}") as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://{coordinator.address}{path}") as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -104,8 +104,10 @@ async def test_other_paths_are_404_and_health_needs_no_token(coordinator: Runnin
 
 
 async def test_connections_of_one_printer_are_limited(parts_directory: Path, tmp_path: Path) -> None:
-    async with start(parts_directory, tmp_path, limits=Limits(connections_per_printer_max=2)) as running:
-        async with running.connect() as first, running.connect():
+    limits = Limits(connections_per_printer_max=2)
+    async with start(parts_directory, tmp_path, limits=limits) as running:
+        first = await running.connect()
+        async with running.connect():
             status, text = await refused(running.connect())
             assert (status, "the limit of one printer" in text) == (503, True)
             async with running.connect("press-2"):
@@ -118,10 +120,10 @@ async def test_connections_of_one_printer_are_limited(parts_directory: Path, tmp
 
 
 async def test_connections_of_all_printers_are_limited(parts_directory: Path, tmp_path: Path) -> None:
-    async with start(parts_directory, tmp_path, limits=Limits(connections_max=1)) as running:
-        async with running.connect():
-            status, text = await refused(running.connect("press-2"))
-            assert (status, "the limit of this coordinator" in text) == (503, True)
+    limits = Limits(connections_max=1)
+    async with start(parts_directory, tmp_path, limits=limits) as running, running.connect():
+        status, text = await refused(running.connect("press-2"))
+        assert (status, "the limit of this coordinator" in text) == (503, True)
 
 
 async def test_peer_that_sends_no_request_is_dropped(parts_directory: Path, tmp_path: Path) -> None:
@@ -131,9 +133,7 @@ async def test_peer_that_sends_no_request_is_dropped(parts_directory: Path, tmp_
         assert await rest_of(reader, writer) == b""
 
 
-async def test_garbage_instead_of_a_request_ends_only_its_own_connection(
-    coordinator: Running, part: Part
-) -> None:
+async def test_garbage_instead_of_a_request_ends_only_its_own_connection(coordinator: Running, part: Part) -> None:
     for garbage in (b"\x16\x03\x01\x02\x00", b"\0" * 10_000, b"GET " + b"/" * 20_000, b"POST / HTTP/1.1\r\n\r\n"):
         reader, writer = await asyncio.open_connection("127.0.0.1", coordinator.coordinator.port)
         writer.write(garbage + b"\r\n\r\n")
@@ -156,20 +156,23 @@ async def test_sockets_without_a_session_are_limited_too(parts_directory: Path, 
 async def test_end_is_announced_to_every_printer(
     parts_directory: Path, tmp_path: Path, part: Part, map_K: NDArray[np.float32]
 ) -> None:
-    async with start(parts_directory, tmp_path) as running:
-        async with running.connect() as one, running.connect("press-2") as other:
-            printing = Printer(one)
-            await printing.open(part)
-            await printing.start_layer(0, map_K)
-            waiting = Printer(other, "press-2")
-            stopped = asyncio.create_task(running.coordinator.stop())
-            for printer in (printing, waiting):
-                assert (await printer.hear_a(Failed)).code == "shutting_down"
-                with pytest.raises(ConnectionClosed) as closed:
-                    await printer.hear()
-                assert closed.value.rcvd is not None
-                assert closed.value.rcvd.code == 1001
-            await stopped
+    async with (
+        start(parts_directory, tmp_path) as running,
+        running.connect() as one,
+        running.connect("press-2") as other,
+    ):
+        printing = Printer(one)
+        await printing.open(part)
+        await printing.start_layer(0, map_K)
+        waiting = Printer(other, "press-2")
+        stopped = asyncio.create_task(running.coordinator.stop())
+        for printer in (printing, waiting):
+            assert (await printer.hear_a(Failed)).code == "shutting_down"
+            with pytest.raises(ConnectionClosed) as closed:
+                await printer.hear()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
+        await stopped
 
 
 async def test_address_in_use_is_a_configuration_error(coordinator: Running, tmp_path: Path) -> None:
@@ -178,20 +181,21 @@ async def test_address_in_use_is_a_configuration_error(coordinator: Running, tmp
         await Coordinator(taken).start()
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*words.split(), *files], check=True, capture_output=True)
+    return certificate, key
+
+
 async def test_tls_is_spoken_where_a_certificate_is_set(
-    parts_directory: Path, tmp_path: Path, part: Part
+    parts_directory: Path, tmp_path: Path, part: Part, certificate: tuple[Path, Path]
 ) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1"],
-        check=False,
-        capture_output=True,
-    )
-    assert made.returncode == 0, made.stderr
     settings = CoordinatorSettings(
-        listen=Listen(port=0, certificate_file=str(certificate), key_file=str(key)),
+        listen=Listen(port=0, certificate_file=str(certificate[0]), key_file=str(certificate[1])),
         parts=Parts(directory=str(parts_directory)),
         tokens=Tokens(file=str(tmp_path / "tokens.json")),
     )
@@ -202,7 +206,7 @@ async def test_tls_is_spoken_where_a_certificate_is_set(
     token = coordinator._tokens.add("press-1")
     await coordinator.start()
     try:
-        context = ssl.create_default_context(cafile=str(certificate))
+        context = ssl.create_default_context(cafile=str(certificate[0]))
         url = f"127.0.0.1:{coordinator.port}"
         async with dial(url, token, ssl=context, tls=True) as socket:
             assert (await Printer(socket).open(part)).cells == 36

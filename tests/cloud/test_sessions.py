@@ -173,20 +173,23 @@ async def test_part_that_is_added_later_is_found(
 
 
 async def test_open_job_that_comes_too_late_is_a_limit(parts_directory: Path, tmp_path: Path) -> None:
-    async with start(parts_directory, tmp_path, limits=Limits(open_job_s=0.05)) as running:
-        async with running.connect() as socket:
-            told, close_code = await end_of(Printer(socket))
-            assert ([failed.code for failed in told], close_code) == (["limit"], 1008)
+    limits = Limits(open_job_s=0.05)
+    async with start(parts_directory, tmp_path, limits=limits) as running, running.connect() as socket:
+        told, close_code = await end_of(Printer(socket))
+        assert ([failed.code for failed in told], close_code) == (["limit"], 1008)
 
 
 async def test_more_parts_than_may_be_loaded_are_busy(parts_directory: Path, tmp_path: Path, part: Part) -> None:
-    async with start(parts_directory, tmp_path, loaded_max=1) as running:
-        async with running.connect() as one, running.connect("press-2") as other:
-            await Printer(one).open(part)
-            printer = Printer(other, "press-2")
-            await printer.tell(OpenJob(job="job", part=OTHER_DIGEST, printer="press-2"))
-            told, close_code = await end_of(printer)
-            assert ([failed.code for failed in told], close_code) == (["busy"], 1013)
+    async with (
+        start(parts_directory, tmp_path, loaded_max=1) as running,
+        running.connect() as one,
+        running.connect("press-2") as other,
+    ):
+        await Printer(one).open(part)
+        printer = Printer(other, "press-2")
+        await printer.tell(OpenJob(job="job", part=OTHER_DIGEST, printer="press-2"))
+        told, close_code = await end_of(printer)
+        assert ([failed.code for failed in told], close_code) == (["busy"], 1013)
 
 
 async def test_engine_that_cannot_be_loaded_is_said(parts_directory: Path, tmp_path: Path, part: Part) -> None:
@@ -280,12 +283,12 @@ async def test_layer_that_cannot_be_followed_is_refused_and_the_connection_lives
 
 
 async def test_oversized_message_is_closed_with_1009(parts_directory: Path, tmp_path: Path, part: Part) -> None:
-    async with start(parts_directory, tmp_path, limits=Limits(message_bytes_max=10_000)) as running:
-        async with running.connect() as socket:
-            printer = Printer(socket)
-            await printer.open(part)
-            await socket.send(b"x" * 20_000)
-            assert (await end_of(printer))[1] == 1009
+    limits = Limits(message_bytes_max=10_000)
+    async with start(parts_directory, tmp_path, limits=limits) as running, running.connect() as socket:
+        printer = Printer(socket)
+        await printer.open(part)
+        await socket.send(b"x" * 20_000)
+        assert (await end_of(printer))[1] == 1009
 
 
 async def test_printed_cell_that_was_not_decided_is_refused_and_can_be_rejoined(

@@ -114,9 +114,7 @@ async def test_progress_counts_every_block_of_every_worker(part: Part) -> None:
     assert seen == [(done, total, "blocks") for done in range(1, total + 1)]
 
 
-async def test_printers_that_share_the_engine_get_their_own_results(
-    part: Part, theta: NDArray[np.float64]
-) -> None:
+async def test_printers_that_share_the_engine_get_their_own_results(part: Part, theta: NDArray[np.float64]) -> None:
     async with loaded(part) as engine:
         alone = [await engine.apply(0, 25, theta * k) for k in range(1, 9)]
         together = await asyncio.gather(*(engine.apply(0, 25, theta * k) for k in range(1, 9)))
@@ -156,9 +154,7 @@ async def test_worker_killed_between_layers_is_found_cold_and_loaded_again(
         assert np.array_equal(await engine.apply(0, 25, theta), expected)
 
 
-async def test_worker_that_hangs_is_replaced_after_the_time_limit(
-    part: Part, theta: NDArray[np.float64]
-) -> None:
+async def test_worker_that_hangs_is_replaced_after_the_time_limit(part: Part, theta: NDArray[np.float64]) -> None:
     async with loaded(part, apply_timeout_ms=200.0) as engine:
         expected = await engine.apply(0, 25, theta)
         stopped = pids(engine)[1]
@@ -193,9 +189,7 @@ async def test_layer_given_up_in_the_middle_of_a_window_leaves_the_engine_in_ord
             assert np.array_equal(await engine.apply(0, 25, theta), expected)
 
 
-async def test_result_that_is_not_finite_is_an_engine_error(
-    part: Part, theta: NDArray[np.float64]
-) -> None:
+async def test_result_that_is_not_finite_is_an_engine_error(part: Part, theta: NDArray[np.float64]) -> None:
     async with loaded(part) as engine:
         theta[3] = np.inf
         with pytest.raises(EngineError, match="not finite"):
