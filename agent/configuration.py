@@ -47,6 +47,10 @@ class Printer(_Section, frozen=True, kw_only=True):
     """How long before the end of the current cell the next one must be with the driver, ms."""
     first_cell_limit_ms: Positive = 2000.0
     """How long a layer's first cell is waited for after the layer is ready, ms."""
+    start_windows: Annotated[int, Meta(ge=1)] = 4
+    """Decisions that wait before a layer's first cell is handed over (at most the look-ahead and one)."""
+    start_wait_ms: NotNegative = 100.0
+    """How long they are waited for once the first is there, ms."""
     simulated: Simulated = field(default_factory=Simulated)
 
 

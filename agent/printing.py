@@ -56,8 +56,9 @@ REJOINS_PER_LAYER_MAX = 3
 """How often a layer is offered again to a coordinator that says it does not know it."""
 
 WAKE_EARLY_S = 0.002
-"""How long before a deadline its timer is set: what the loop may be late without missing it, seconds. The loop's own
-clock steps by 1 ms."""
+"""How long before a deadline its timer is set: what the loop may be late without missing it, seconds.
+
+The loop's own clock steps by 1 ms."""
 
 
 @dataclass(slots=True)
@@ -89,7 +90,14 @@ class Printing:
         journal: Journal,
         recording: MapRecording | None,
     ) -> None:
-        self.keeper = WindowKeeper(order, guard_s=settings.printer.guard_ms / 1e3)
+        lookahead = settings.uplink.lookahead
+        start_windows = settings.printer.start_windows
+        self.keeper = WindowKeeper(
+            order,
+            guard_s=settings.printer.guard_ms / 1e3,
+            start_windows=start_windows if lookahead is None else min(start_windows, lookahead + 1),
+            start_wait_s=settings.printer.start_wait_ms / 1e3,
+        )
         self.uplink: Uplink | None = None
         self._settings = settings
         self._part = part
@@ -312,6 +320,8 @@ class Printing:
     def _decisions(self, message: Decisions) -> None:
         dropped = self.keeper.decisions(message, asyncio.get_running_loop().time())
         self._offer()
+        if not self.keeper.printed:
+            self._set_timer()  # the first decision brings the first cell's deadline forward
         unexpected = [drop for drop in dropped if drop.drop is not Drop.PAST_WINDOW]
         if unexpected:
             first = unexpected[0]

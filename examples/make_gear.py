@@ -1,4 +1,4 @@
-"""Makes gear.stl: a solid gear of 4.0 cm2 cross-section, 2 mm high, 20 teeth and a bore.
+"""Makes gear.stl: a solid gear of 4.0 cm2 cross-section, 2 mm high, 16 teeth, no bore.
 
 Run it from anywhere: python examples/make_gear.py [FILE]
 """
@@ -15,7 +15,7 @@ import shapely
 import trimesh
 from shapely import affinity
 
-from thermal.shapes import circle, gear_outline
+from thermal.shapes import gear_outline
 
 AREA_MM2 = 400.0
 HEIGHT_MM = 2.0
@@ -23,7 +23,7 @@ HEIGHT_MM = 2.0
 
 def outline() -> shapely.Polygon:
     """Return the gear's cross-section, mm, its lower left corner at the origin."""
-    gear = shapely.Polygon(gear_outline(20, root=0.86, tip=1.0), [circle(0.25)])
+    gear = shapely.Polygon(gear_outline(16, root=0.86, tip=1.0))
     factor = math.sqrt(AREA_MM2 / gear.area)
     gear = affinity.scale(gear, factor, factor, origin=(0, 0))
     return affinity.translate(gear, -gear.bounds[0], -gear.bounds[1])

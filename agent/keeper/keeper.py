@@ -38,12 +38,19 @@ class WindowKeeper:
         dropped: how many decisions did not count, by cause, since the keeper was made.
     """
 
-    def __init__(self, order: Order, *, guard_s: float) -> None:
-        """Keep windows with `order` as the fallback; decide `guard_s` before the current cell ends."""
+    def __init__(self, order: Order, *, guard_s: float, start_windows: int = 1, start_wait_s: float = 0.0) -> None:
+        """Keep windows with `order` as the fallback; decide `guard_s` before the current cell ends.
+
+        start_windows: decisions that must be waiting before the layer's first cell is handed over: the look-ahead
+            is empty then, and the first windows would hang on every single answer.
+        start_wait_s: how long that is waited for once the first decision is there, seconds.
+        """
         self.layer = -1
         self.epoch = 0
         self.dropped: Counter[Drop] = Counter()
         self.guard_s = guard_s
+        self.start_windows = start_windows
+        self.start_wait_s = start_wait_s
         self._order = order
         self._state = State.IDLE
         self._link_up = False
@@ -118,13 +125,20 @@ class WindowKeeper:
             if drop is not None:
                 self.dropped[drop] += 1
                 dropped.append(Dropped(message.layer, message.epoch, window, cell, drop))
+        if self.start_windows > 1 and not self._handed and self._state is State.OPEN and 0 in self._buffer:
+            self._deadline_s = min(self._deadline_s, self._buffer[0].came_s + self.start_wait_s)
         return dropped
 
     def offer(self, now_s: float) -> Handover | None:
-        """Return the next window's hand-over where a valid decision is there already, else None."""
-        if self._state is State.OPEN and len(self._handed) in self._buffer:
-            return self.take(now_s)
-        return None
+        """Return the next window's hand-over where a valid decision is there already, else None.
+
+        A layer's first one waits until `start_windows` decisions are there.
+        """
+        if self._state is not State.OPEN or len(self._handed) not in self._buffer:
+            return None
+        if not self._handed and self.buffered < min(self.start_windows, len(self._windows_s)):
+            return None
+        return self.take(now_s)
 
     def take(self, now_s: float) -> Handover:
         """Return the cell for the next window: the decision where there is one, else the fallback's.

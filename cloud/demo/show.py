@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from statistics import median
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,7 +37,7 @@ class JobProgress:
         )
         self._task = self._bar.add_task("job", total=layers, layer=0, layers=layers, slack="-", fallbacks=0)
 
-    def __enter__(self) -> JobProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

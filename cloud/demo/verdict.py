@@ -71,8 +71,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(part: Part, lines: Sequence[dict[str, Any]], recordings: Path) -> Verdict:
     """Return what the agent's log `lines` and the maps under `recordings` say.
 
-    A layer's order is checked against SmartScan from its recorded map: the cells after every fallback are those that
-    SmartScan chooses once it knows what was scanned before.
+    A layer's order is checked against SmartScan from its recorded map: the cells after every fallback are those
+    that SmartScan chooses once it knows what was scanned before.
     """
     windows = [line for line in lines if line["event"] == "window"]
     layers = [line for line in lines if line["event"] == "layer"]

@@ -66,6 +66,28 @@ def test_a_decision_without_uniformity_says_none() -> None:
     assert keeper.take(0.0).uniformity is None
 
 
+def test_the_first_cell_waits_for_a_few_decisions_and_not_for_long() -> None:
+    keeper = WindowKeeper(SequentialOrder(), guard_s=GUARD_S, start_windows=3, start_wait_s=0.1)
+    keeper.start_layer(0, [WINDOW_S] * 4, deadline_s=1.0)
+    keeper.decisions(decided(0, [3, 2]), 0.2)
+    assert keeper.offer(0.2) is None
+    assert keeper.deadline_s == pytest.approx(0.3)
+    keeper.decisions(decided(2, [1]), 0.25)
+    assert keeper.deadline_s == pytest.approx(0.3), "later decisions do not put it off"
+    first = keeper.offer(0.25)
+    assert first is not None
+    assert (first.cell, first.outcome) == (3, Outcome.ON_TIME)
+    keeper.started(3, 0.25)
+    assert keeper.offer(0.25) is not None, "later cells wait for nothing"
+
+
+def test_a_layer_of_fewer_cells_waits_for_no_more_decisions_than_it_has() -> None:
+    keeper = WindowKeeper(SequentialOrder(), guard_s=GUARD_S, start_windows=3, start_wait_s=0.1)
+    keeper.start_layer(0, [WINDOW_S] * 2, deadline_s=1.0)
+    keeper.decisions(decided(0, [1, 0]), 0.2)
+    assert keeper.offer(0.2) is not None
+
+
 @pytest.mark.parametrize(
     ("up", "outcome"), [(True, Outcome.FALLBACK_TIMEOUT), (False, Outcome.FALLBACK_DISCONNECTED)]
 )
