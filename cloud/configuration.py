@@ -77,8 +77,8 @@ class EngineSettings(_Section, frozen=True, kw_only=True):
     precision: Literal["float64", "float32"] = "float64"
     """Of the dense blocks and of the vectors that the workers share."""
 
-    tolerance: Annotated[float, Meta(gt=0.0, lt=0.1)] = 1e-8
-    """Of the polynomial operator, as a share of the 2-norm of theta."""
+    tolerance: Annotated[float, Meta(gt=0.0, lt=0.1)] | None = None
+    """Of the polynomial operator, as a share of the 2-norm of theta; unset: the one in the part's manifest."""
 
     apply_timeout_ms: PositiveFloat = 2000.0
     """Longest wait for a worker's product before it is replaced, milliseconds."""

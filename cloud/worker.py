@@ -96,6 +96,8 @@ def _map_array(path: str) -> Floats:
         if size != start + int(np.prod(shape)) * dtype.itemsize:
             raise ValueError(f"the file has {size} bytes: it was cut off")
         mapped = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
+    # Populated pages may still cost a fault of the machine below ours when first read: better now than in a window.
+    np.frombuffer(mapped, dtype=np.uint8)[:: mmap.PAGESIZE].sum()
     return np.ndarray(shape, dtype=dtype, buffer=mapped, offset=start)
 
 

@@ -1,4 +1,4 @@
-"""The engine without workers: the coordinator applies the polynomial operator itself.
+"""The engine without workers: the coordinator applies the operator that the part's manifest names itself.
 
 A product that takes long leaves the event loop's thread; a short one does not, since the way to a thread
 and back costs more than it.
@@ -27,16 +27,19 @@ OPERATORS_MAX = 16
 
 
 class InlineEngine:
-    """The polynomial operators of `part`.
+    """The operators of `part`, polynomial or steps as its manifest says: nothing is approximated silently.
 
     executor: threads shared by all engines of the coordinator.
-    tolerance: of the operators, as a share of the 2-norm of theta.
+    tolerance: of the operators, as a share of the 2-norm of theta; None: the manifest's.
+
+    Attributes:
+        tolerance: as it is used.
     """
 
-    def __init__(self, part: Part, executor: ThreadPoolExecutor, tolerance: float) -> None:
+    def __init__(self, part: Part, executor: ThreadPoolExecutor, tolerance: float | None = None) -> None:
+        self.tolerance = tolerance or part.manifest.operator.tolerance
         self._part = part
         self._executor = executor
-        self._tolerance = tolerance
         self._operators: OrderedDict[int, tuple[Operator, bool]] = OrderedDict()
 
     @property
@@ -90,7 +93,8 @@ class InlineEngine:
     def _build(self, geometry: int) -> tuple[Operator, bool]:
         try:
             outline = self._part.geometries[geometry]
-            operator = build_operator("polynomial", outline, self._part.process, tolerance=self._tolerance)
+            variant = self._part.manifest.operator.variant
+            operator = build_operator(variant, outline, self._part.process, tolerance=self.tolerance)
         except ConfigurationError as error:
             raise EngineError(error.what, where=error.where, why=error.why, remedy=error.remedy) from error
         theta = np.zeros(outline.elements)

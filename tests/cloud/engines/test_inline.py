@@ -31,13 +31,14 @@ async def test_result_is_that_of_the_polynomial_operator(
     thread_ms: float,
 ) -> None:
     monkeypatch.setattr(inline, "THREAD_MS", thread_ms)
-    engine = InlineEngine(part, executor, 1e-8)
+    engine = InlineEngine(part, executor)
+    assert engine.tolerance == part.manifest.operator.tolerance
     seen: list[tuple[int, int, str]] = []
     await engine.load(lambda *progress: seen.append(progress))
     assert seen == [(1, 2, "operators"), (2, 2, "operators")]
     geometry = part.geometry_of(0)
     theta = map_K.astype(np.float64)
-    expected = Polynomial(geometry, part.process, 1e-8).apply(25, theta)
+    expected = Polynomial(geometry, part.process, engine.tolerance).apply(25, theta)
     assert np.array_equal(await engine.apply(0, 25, theta), expected)
     assert (await engine.warm()).workers == 0
     await engine.close()
