@@ -19,8 +19,8 @@ from cosmic.errors import ConfigurationError, EngineError
 from thermal.operators import Operator, build_operator
 from thermal.part import Part
 
-THREAD_MS = 0.5
-"""A product that takes longer leaves the loop's thread; the way there and back takes some 0.1 ms."""
+THREAD_MS = 1.0
+"""A product that takes longer leaves the loop's thread; the way there and back takes some 0.2 ms."""
 
 OPERATORS_MAX = 16
 """Operators held at a time: one a layer geometry, some 100 bytes an element each."""
@@ -100,6 +100,9 @@ class InlineEngine:
         theta = np.zeros(outline.elements)
         for length in outline.distinct_lengths:  # makes the coefficients, which takes longer than a product
             operator.apply(length, theta)
-        started_s = perf_counter()
-        operator.apply(outline.distinct_lengths[-1], theta)
-        return operator, (perf_counter() - started_s) * 1e3 > THREAD_MS
+        taken_s = []
+        for _ in range(3):  # the least of them: others may have the processor meanwhile
+            started_s = perf_counter()
+            operator.apply(outline.distinct_lengths[-1], theta)
+            taken_s.append(perf_counter() - started_s)
+        return operator, min(taken_s) * 1e3 > THREAD_MS

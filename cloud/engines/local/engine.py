@@ -24,6 +24,9 @@ from cosmic.errors import ConfigurationError, EngineError, PartError
 from thermal.operators import block_name, block_ranges, block_set_folder, read_block_set
 from thermal.part import Part
 
+SETTLED_S = 1.0
+"""A worker that dies later than this after loading is replaced at once, before anybody asks for it, seconds."""
+
 
 @dataclass(slots=True)
 class _Round:
@@ -58,6 +61,7 @@ class LocalEngine:
         self._vectors: SharedVectors | None = None
         self._workers: list[WorkerProcess] = []
         self._loading: set[int] = set()
+        self._loaded_s: dict[int, float] = {}
         self._reviving: dict[int, asyncio.Task[None]] = {}
         self._round: _Round | None = None
         self._sequence = 0
@@ -206,7 +210,8 @@ class LocalEngine:
         if self._closing or number in self._loading:  # whoever loads it is told, and says so
             return
         self._log.warning("worker_lost", worker=number, pid=self._workers[number].pid)
-        self._replace(number)
+        if asyncio.get_running_loop().time() - self._loaded_s[number] > SETTLED_S:
+            self._replace(number)  # else when it is asked for: one that keeps dying is not started for ever
         if self._round is not None:
             self._round.settle(number, answered=False)
 
@@ -270,6 +275,7 @@ class LocalEngine:
                             answer["error"], where=self.name, remedy="build the part's dense operators again"
                         )
                     loaded()
+            self._loaded_s[worker.number] = asyncio.get_running_loop().time()
         except WorkerLost:
             raise EngineError(
                 f"worker {worker.number} ended while loading",
