@@ -112,6 +112,7 @@ class Printing:
         self._last: tuple[int, NDArray[np.float32], list[int]] | None = None
         self._cause = "no coordinator is configured"
         self._ready = asyncio.Event()
+        self._say_loading_s = 0.0
 
     async def run(self) -> None:
         """Print the job."""
@@ -313,9 +314,16 @@ class Printing:
             case Warm():
                 _log.info("warm", layer=message.layer, workers=message.workers, cold=message.cold)
             case Progress():
-                _log.info("loading", done=message.done, total=message.total, what=message.what)
+                self._loading(message)
             case JobReady():
                 pass
+
+    def _loading(self, message: Progress) -> None:
+        """Log how far the coordinator's loading is, once a second at most."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._say_loading_s or message.done == message.total:
+            self._say_loading_s = now_s + 1.0
+            _log.info("loading", done=message.done, total=message.total, what=message.what)
 
     def _decisions(self, message: Decisions) -> None:
         dropped = self.keeper.decisions(message, asyncio.get_running_loop().time())

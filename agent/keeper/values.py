@@ -59,7 +59,7 @@ class Handover:
         deadline_s: loop time at which it had to be with the driver.
         slack_s: what was left until then at the hand-over, seconds; negative: too late.
         ahead_s: how long before the deadline the decision had come, None for a fallback.
-        uniformity: R that the coordinator predicted for the window's start, None where it did not say.
+        uniformity: R that the coordinator predicted for the window's end, None where it did not say.
     """
 
     layer: int

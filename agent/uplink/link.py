@@ -40,6 +40,9 @@ from protocol.tables import State
 
 _log = structlog.get_logger()
 
+SAY_AGAIN_S = 60.0
+"""How often the log repeats that the link is down for the same cause, seconds."""
+
 
 class LinkListener(Protocol):
     """Who is told what happens on the link."""
@@ -85,6 +88,7 @@ class Uplink:
         self._session: AgentSession | None = None
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue(settings.queue_messages)
         self._stalled = False
+        self._said: tuple[str, float] | None = None
 
     async def run(self) -> None:
         """Connect, serve, connect again, until cancelled."""
@@ -101,7 +105,7 @@ class Uplink:
             self.ready, self.layer, self._session = False, None, None
             self._listener.link_lost(refusal)
             pause_s = self._backoff.pause_s(fatal=refusal.fatal)
-            _log.warning("link", link="down", again_in_s=round(pause_s, 3), code=refusal.code, cause=str(refusal))
+            self._say_down(refusal, pause_s)
             await asyncio.sleep(pause_s)
 
     def tell(self, message: AgentMessage) -> bool:
@@ -141,6 +145,14 @@ class Uplink:
             await asyncio.wait_for(self._outbox.join(), timeout=self._settings.connect_s)
         except TimeoutError:
             _log.warning("close_job_not_sent", cause="the link took no more messages")
+
+    def _say_down(self, refusal: RefusedError, pause_s: float) -> None:
+        """Log a loss once for every cause, and once a minute while it lasts."""
+        now_s = asyncio.get_running_loop().time()
+        if self._said is not None and self._said[0] == refusal.code and now_s - self._said[1] < SAY_AGAIN_S:
+            return
+        self._said = (refusal.code, now_s)
+        _log.warning("link", link="down", again_in_s=round(pause_s, 3), code=refusal.code, cause=str(refusal))
 
     async def _connect_and_serve(self) -> None:
         settings = self._settings
@@ -194,6 +206,7 @@ class Uplink:
                 case JobReady():
                     self._session, self.ready = session, True
                     self._backoff.connected()
+                    self._said = None
                     self._listener.link_ready(message)
                 case Progress():
                     self._listener.link_message(message)

@@ -41,7 +41,7 @@ def refusal_of(error: BaseException) -> RefusedError:
             )
         case ssl.SSLCertVerificationError():
             return RefusedError(
-                f"the coordinator's certificate is not trusted: {error.verify_message}",
+                f"the coordinator's certificate is not trusted: {error}",
                 code="certificate",
                 fatal=True,
                 remedy="set uplink.ca_file, or have the certificate renewed",

@@ -1,0 +1,45 @@
+"""What a failed connection means to the operator: cause, remedy, and whether asking again soon helps."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError, InvalidStatus, InvalidURI
+from websockets.frames import Close
+from websockets.http11 import Response
+
+from agent.uplink.refusals import refusal_of
+from cosmic.errors import EngineError, RefusedError, RemoteProtocolError
+
+
+def answered(status: int) -> InvalidStatus:
+    return InvalidStatus(Response(status, "", Headers(), b"because"))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "fatal"),
+    [
+        (answered(400), "unknown_version", True),
+        (answered(401), "unauthorized", True),
+        (answered(404), "unknown_path", True),
+        (answered(503), "busy", False),
+        (answered(500), "refused", False),
+        (InvalidURI("http//", "no scheme"), "bad_url", True),
+        (ssl.SSLCertVerificationError("expired"), "certificate", True),
+        (RemoteProtocolError("odd", code="bad_message"), "bad_message", False),
+        (EngineError("odd"), "local", False),
+        (RefusedError("no", code="busy", fatal=False), "busy", False),
+        (ConnectionClosedError(Close(1001, "going away"), None), "lost", False),
+        (ConnectionClosedError(None, None), "lost", False),
+        (TimeoutError(), "timeout", False),
+        (ConnectionRefusedError(111, "refused"), "unreachable", False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_every_failure_has_its_cause(error: BaseException, code: str, fatal: bool) -> None:
+    refusal = refusal_of(error)
+    assert (refusal.code, refusal.fatal) == (code, fatal)
+    assert refusal.what
+    assert refusal.remedy or not fatal, "what only a person can change comes with what to do"
