@@ -102,6 +102,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
             raise
         line = f"{name}: unexpected {type(error).__name__}: {error} - run again with --debug and report it"
         return _fail(line, EXIT_FAILED, None)
+    if code == EXIT_INTERRUPTED:  # typer turns ^C into this code without a word
+        return _fail("interrupted", EXIT_INTERRUPTED, None)
     return code if isinstance(code, int) else 0
 
 

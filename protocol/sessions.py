@@ -62,10 +62,10 @@ class _Session:
         """Note that the connection is gone: nothing can be sent any more."""
         self.state = State.CLOSED
 
-    def _send(self, message: Message) -> bytes:
-        following = self._table[self.state].get(event_of(message))
+    def _send(self, message: Message, event: str) -> bytes:
+        following = self._table[self.state].get(event)
         if following is None:
-            raise LocalProtocolError(f"tried to send {event_of(message)} in state {self.state.value}")
+            raise LocalProtocolError(f"tried to send {event} in state {self.state.value}")
         frame = encode(message)
         self.state = following
         return frame
@@ -89,7 +89,7 @@ class AgentSession(_Session):
 
     def send(self, message: AgentMessage) -> bytes:
         """Return the frame to send. Raises LocalProtocolError where the state forbids the message."""
-        return self._send(message)
+        return self._send(message, event_of(message))
 
     def receive(self, frame: bytes | str) -> CoordinatorMessage:
         """Return the message in `frame`. Raises RemoteProtocolError for what must not come, or not now."""
@@ -132,10 +132,13 @@ class CoordinatorSession(_Session):
                 f"tried to send decisions for layer {message.layer}, epoch {message.epoch}"
                 f" while layer {self.layer}, epoch {self.epoch} is in progress"
             )
-        frame = self._send(message)
-        if isinstance(message, Failed) and message.layer is not None and message.layer == self.layer:
+        event = event_of(message)
+        if isinstance(message, Failed) and event == "failed_layer" and message.layer != self.layer:
             self._let_go = message.layer
-            self.layer = None
+            return self._send(message, "failed")  # the layer in progress, if any, is another one
+        frame = self._send(message, event)
+        if event == "failed_layer":
+            self._let_go, self.layer = self.layer, None
         return frame
 
     def receive(self, frame: bytes | str) -> AgentMessage | None:

@@ -233,10 +233,13 @@ def test_a_failure_of_the_engine_lets_go_of_the_layer_until_it_is_started_anew()
     assert session.layer == 0
 
 
-def test_a_failure_of_another_layer_leaves_this_one() -> None:
+def test_a_failure_of_another_layer_or_of_none_leaves_this_one() -> None:
     session = coordinator_in_layer()
-    session.send(Failed(code="shutting_down", message="maintenance"))
-    assert session.layer == 0
+    session.send(Failed(code="limit", message="slow down"))
+    session.send(Failed(code="engine_failed", message="too late", layer=2))
+    assert (session.state, session.layer) == (State.LAYER, 0)
+    assert session.receive(encode(printed(0, 1))) == printed(0, 1)
+    assert session.receive(encode(printed(0, 1, layer=2))) is None, "that layer was answered already"
 
 
 @settings(max_examples=100)

@@ -1,0 +1,86 @@
+"""The demonstration as its user runs it: coordinator, workers and agent as real processes, killed where told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thermal.order import order_layer
+from thermal.part import load_part
+
+ROOT = Path(__file__).parents[1]
+
+
+def demo(folder: Path, *words: str) -> Any:
+    """Run it and return its verdict. A machine under load may cost a window, which is why exit 1 is looked into."""
+    command = Path(sys.executable).parent / "cosmic-cloud"
+    done = subprocess.run(
+        [command, "demo", "--directory", folder, "--solid", ROOT / "examples" / "gear.stl", "--json", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all runs, so that the part is prepared once."""
+    return tmp_path_factory.mktemp("demo")
+
+
+def lines(folder: Path, event: str) -> list[Any]:
+    read = [json.loads(line) for line in (folder / "agent.log").read_text().splitlines()]
+    return [line for line in read if line["event"] == event]
+
+
+@pytest.mark.parametrize("words", [(), ("--engine", "inline", "--lookahead", "1", "--time-scale", "0.66")])
+def test_every_cell_is_scanned_once_in_the_order_that_smartscan_gives_in_one_process(
+    folder: Path, words: tuple[str, ...]
+) -> None:
+    verdict = demo(folder, "--layers", "2", *words)
+    assert (verdict["layers"], verdict["every_cell_once"]) == (2, True)
+    assert (verdict["orders_checked"], verdict["orders_equal"]) == (2, 2)
+    assert verdict["starved_ms"] == 0.0
+    part = load_part(folder / "parts" / "gear")
+    for path in sorted((folder / "recordings").rglob("layer-*-map.npy")):
+        layer = int(path.name.split("-")[1])
+        windows = [line for line in lines(folder, "window") if line["layer"] == layer]
+        if all(line["source"] == "coordinator" for line in windows):
+            assert [line["cell"] for line in windows] == order_layer(part, layer, np.load(path)).order
+
+
+def test_a_coordinator_killed_in_a_layer_costs_only_what_the_buffer_did_not_hold(folder: Path) -> None:
+    verdict = demo(folder, "--layers", "2", "--fault", "coordinator")
+    assert verdict["every_cell_once"]
+    assert verdict["orders_equal"] == verdict["orders_checked"] == 2
+    struck = [stretch for stretch in verdict["stretches"] if stretch["layer"] == 1]
+    seen = [(stretch["link"], stretch["source"]) for stretch in struck]
+    assert seen[0] == ("up", "coordinator")
+    assert ("down", "coordinator") in seen, "windows in the look-ahead buffer are no fallbacks"
+    assert ("down", "fallback") in seen
+    assert seen[-1] == ("up", "coordinator"), "decisions come again in the same layer"
+    (rejoining,) = lines(folder, "rejoining")
+    assert rejoining["layer"] == 1
+    assert rejoining["printed"] > 8
+
+
+def test_a_solid_that_is_not_there_is_named(tmp_path: Path) -> None:
+    command = Path(sys.executable).parent / "cosmic-cloud"
+    done = subprocess.run(
+        [command, "demo", "--directory", tmp_path / "demo", "--solid", tmp_path / "absent.stl"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "absent.stl is not there" in done.stderr
+    assert not (tmp_path / "demo").exists()
