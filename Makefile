@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check format docs lock clean
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -25,6 +25,9 @@ check: $(VENV)/.dev  ## Format, lint, types, import contracts
 format: $(VENV)/.dev  ## Format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev  ## Write the reference pages that follow from the code
+	@PYTHONPATH=. $(BIN)/python docs/generate.py
 
 lock: $(VENV)/.dev  ## Renew both lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
