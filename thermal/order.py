@@ -58,7 +58,7 @@ def order_layer(
         layer: from 0.
         map_K: float32[n], kelvin.
         operator: how a map is carried across a window; None takes the part's own (polynomial).
-        rule: `input`.
+        rule: `input` or `propagated`.
         printed: cells scanned already, in order; the result begins with them.
 
     Raises:

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cosmic.errors import ConfigurationError, LayerComplete, MapError
-from tests.thermal.outlines import geometry_of, geometry_with, masks, squares, warm
+from tests.thermal.outlines import CREEPING, geometry_of, geometry_with, masks, squares, warm
 from thermal.cells import islands
 from thermal.geometry import Geometry
 from thermal.inputs import input_of
+from thermal.operators import Steps
 from thermal.process import Process
 from thermal.smartscan import SmartScan
 from thermal.step import step_matrix
@@ -45,6 +46,34 @@ def test_the_fast_rule_chooses_what_brute_force_chooses(
     assert squares_K2[chosen] <= squares_K2.min() + 1.01 * width_K2
     tied = np.flatnonzero(squares_K2 <= squares_K2.min() + 0.99 * width_K2)
     assert chosen <= tied[0]
+
+
+def brute_force_propagated(geometry: Geometry, theta: NDArray[np.float64], process: Process) -> NDArray[np.float64]:
+    """R(M_c theta + f_c) of every cell by its definition, step by step and with exact inputs."""
+    A = step_matrix(geometry.row, geometry.col, process)
+    carry = Steps(geometry, process)
+    after = [carry.apply(cell.size, theta) + input_of(cell, A, process) for cell in geometry.cells]
+    return np.array([np.sqrt(np.mean((x - x.mean()) ** 2)) / process.melt_K for x in after])
+
+
+@settings(max_examples=40)
+@given(masks(), st.integers(2, 6), st.integers(0, 1000), st.sampled_from([PROCESS, CREEPING]), st.data())
+def test_the_propagated_rule_chooses_what_brute_force_chooses(
+    mask: NDArray[np.bool_], side: int, seed: int, process: Process, data: st.DataObject
+) -> None:
+    geometry = geometry_of(mask, process, side)
+    scan = SmartScan(geometry, process, rule="propagated")
+    theta = warm(geometry.elements, seed)
+    count = len(geometry.cells)
+    left = data.draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
+    scanned = np.ones(count, dtype=np.bool_)
+    scanned[left] = False
+    every_K2 = geometry.elements * (process.melt_K * brute_force_propagated(geometry, theta, process)) ** 2
+    exact_K2 = np.where(scanned, np.inf, every_K2)
+    width_K2 = scan.tie_tolerance * geometry.g.max() + 1e-9 * float(theta @ theta)
+    before_K2 = geometry.elements * (process.melt_K * scan.uniformity(theta)) ** 2
+    assert np.abs(scan.scores(theta) - (every_K2 - before_K2)).max() <= width_K2
+    assert exact_K2[scan.choose(theta, scanned)] <= exact_K2.min() + 1.01 * width_K2
 
 
 @settings(max_examples=30)

@@ -35,14 +35,14 @@ def build_operator(
         tolerance: for `polynomial`; the other variants have one of their own.
         part_folder: for `dense`: the part whose block files are mapped; None computes the matrices in memory.
         blocks: for `dense`: (r, c).
-        precision: for `dense`: `float64` or `float32`.
+        precision: for `dense` and `polynomial`: `float64` or `float32`.
 
     Raises:
         ConfigurationError: no such variant, tolerance, precision or cut.
         PartError: the block files are missing or do not belong to this part.
     """
     if variant == "polynomial":
-        return Polynomial(geometry, process, tolerance)
+        return Polynomial(geometry, process, tolerance, precision=precision)
     if variant == "steps":
         return Steps(geometry, process)
     if variant == "dense":

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from cosmic.errors import ConfigurationError
 from tests.thermal.outlines import CREEPING, geometry_of, masks, warm
-from thermal.operators import Dense, Polynomial, Steps, build_operator, dense_in_memory
+from thermal.operators import Dense, Polynomial, Steps, build_operator, dense_in_memory, fused
 from thermal.operators.chebyshev import gershgorin, power_coefficients
 from thermal.process import Process
 from thermal.step import step_matrix
+
+needs_numba = pytest.mark.skipif(not fused.fused_available(), reason="the fast extra (numba) is not installed")
 
 
 @settings(max_examples=40)
@@ -31,6 +33,7 @@ def test_dense_steps_and_polynomial_agree_within_their_tolerances(
     others = [
         Polynomial(geometry, process),
         Polynomial(geometry, process, 1e-11),
+        Polynomial(geometry, process, precision="float32"),
         dense_in_memory(geometry, process),
         dense_in_memory(geometry, process, (min(3, geometry.elements), min(2, geometry.elements))),
         dense_in_memory(geometry, process, precision="float32"),
@@ -116,6 +119,73 @@ def test_threads_may_share_an_operator() -> None:
             assert all(np.array_equal(result, expected) for result in results)
 
 
+@needs_numba
+@settings(max_examples=40, deadline=None)
+@given(masks(largest=24), st.sampled_from([Process(), CREEPING]), st.integers(1, 400), st.integers(0, 1000))
+def test_the_fused_kernel_gives_what_scipy_gives(
+    mask: NDArray[np.bool_], process: Process, length: int, seed: int
+) -> None:
+    geometry = geometry_of(mask, process)
+    theta = warm(geometry.elements, seed)
+    size = np.linalg.norm(theta)
+    fused = Polynomial(geometry, process, 1e-11, kernel="fused")
+    scipy = Polynomial(geometry, process, 1e-11, kernel="scipy")
+    assert (fused.kernel, scipy.kernel) == ("fused", "scipy")
+    assert np.linalg.norm(fused.apply(length, theta) - scipy.apply(length, theta)) <= 1e-13 * size
+    single = Polynomial(geometry, process, precision="float32", kernel="fused")
+    for own in geometry.distinct_lengths:
+        assert np.linalg.norm(single.apply(own, theta) - scipy.apply(own, theta)) <= single.tolerance * size
+
+
+@needs_numba
+def test_the_fused_kernel_holds_its_tolerance_across_the_spreading() -> None:
+    geometry = geometry_of(np.random.default_rng(3).random((40, 70)) < 0.9, Process(), side=10)
+    theta = warm(geometry.elements)
+    exact = Polynomial(geometry, Process(), 1e-12, kernel="scipy")
+    for length in (1, 2, 3, 100, 6_000, 60_000):
+        expected = exact.apply(length, theta)
+        operator = Polynomial(geometry, Process(), kernel="fused")
+        error = np.linalg.norm(operator.apply(length, theta) - expected)
+        assert error <= operator.tolerance * np.linalg.norm(theta)
+
+
+@needs_numba
+def test_a_broken_map_does_not_spoil_the_next_one() -> None:
+    geometry = geometry_of(np.random.default_rng(3).random((20, 30)) < 0.8, Process(), side=10)
+    operator = Polynomial(geometry, Process(), kernel="fused")
+    theta = warm(geometry.elements)
+    clean = operator.apply(100, theta)
+    for broken in (np.nan, np.inf, 1e300):
+        spoilt = theta.copy()
+        spoilt[7] = broken
+        operator.apply(100, spoilt)
+        assert np.array_equal(operator.apply(100, theta), clean)
+
+
+def test_without_numba_the_fused_kernel_is_refused_and_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thermal.operators.fused.fused_available", lambda: False)
+    monkeypatch.setattr("thermal.operators.polynomial.fused_available", lambda: False)
+    fused._compiled.cache_clear()
+    geometry = geometry_of(np.ones((100, 100), dtype=np.bool_), Process(), side=20)
+    assert Polynomial(geometry, Process()).kernel == "scipy"
+    with pytest.raises(ConfigurationError, match="numba"):
+        Polynomial(geometry, Process(), kernel="fused")
+
+
+@pytest.mark.parametrize("process", [Process(), CREEPING])
+@pytest.mark.parametrize("shape", [(20, 20), (9, 70)])
+def test_no_single_element_errs_by_more_than_its_bound(process: Process, shape: tuple[int, int]) -> None:
+    geometry = geometry_of(np.random.default_rng(2).random(shape) < 0.9, process)
+    values, vectors = np.linalg.eigh(step_matrix(geometry.row, geometry.col, process).toarray())
+    operator = Polynomial(geometry, process)
+    for length in (2, 40, 160):
+        exact = (vectors * values ** (length * process.substeps)) @ vectors.T
+        matrix = np.stack([operator.apply(length, e) for e in np.eye(geometry.elements)], axis=1)
+        bound = operator.element_tolerance(length)
+        assert np.abs(matrix - exact).sum(axis=1).max() <= bound
+        assert bound <= operator.tolerance * np.sqrt(geometry.elements)
+
+
 def test_the_factory_makes_what_it_is_asked_for() -> None:
     geometry = geometry_of(np.ones((6, 6), dtype=np.bool_), Process())
     polynomial = build_operator("polynomial", geometry, Process(), 1e-6)
@@ -131,6 +201,7 @@ def test_the_factory_makes_what_it_is_asked_for() -> None:
     [
         ({"variant": "magic"}, "magic"),
         ({"variant": "polynomial", "tolerance": 1e-20}, "1e-20"),
+        ({"variant": "polynomial", "precision": "float16"}, "float16"),
         ({"variant": "dense", "precision": "float16"}, "float16"),
         ({"variant": "dense", "blocks": (99, 1)}, "99"),
         ({"variant": "dense", "blocks": (0, 1)}, "0 blocks"),
