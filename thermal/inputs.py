@@ -87,7 +87,7 @@ def inputs(
     for number, cell in enumerate(cells):
         if cell.size not in reaches:
             reaches[cell.size] = reach(cell.size, process) + 1
-        patch, members = _patch(grid, row[cell], col[cell], reaches[cell.size])
+        patch, members = surroundings(grid, row[cell], col[cell], reaches[cell.size])
         visits = np.searchsorted(members, cell)
         key = np.asarray(patch.shape).tobytes() + np.packbits(patch >= 0).tobytes() + visits.tobytes()
         if key not in known:
@@ -107,7 +107,7 @@ def inputs(
     return matrix, g
 
 
-def _patch(
+def surroundings(
     grid: NDArray[np.int32], rows: NDArray[np.int32], cols: NDArray[np.int32], margin: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the squares around a cell (-1 outside the outline), and the elements among them, ascending."""
