@@ -1,0 +1,69 @@
+"""A server that speaks enough of Amazon's S3, IAM, STS and Lambda control plane: moto, as a process on loopback.
+
+It checks no signatures and runs no functions: `rclone serve s3` does the first, tests.support.lambda_emulator
+the second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+REGION = "eu-central-1"
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, however it went (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def amazon_server() -> Iterator[str]:
+    """Run the server on a free port; give its address."""
+    pytest.importorskip("moto", reason="moto[server] is not installed: S3, IAM and Lambda cannot be tested")
+    pytest.importorskip("flask", reason="moto[server] is not installed: S3, IAM and Lambda cannot be tested")
+    pytest.importorskip("boto3", reason="boto3 is not installed (extra aws)")
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=end_with_parent,  # noqa: PLW1509  no lock is taken in it
+    )
+    try:
+        yield _address(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        found = re.search(r"Running on (http://127\.0\.0\.1:\d+)", line)
+        if found:
+            return found[1]
+    pytest.fail(f"the server did not start: {''.join(said)}")
+
+
+def amazon_session(monkeypatch: pytest.MonkeyPatch, key: str = "AKIATEST", secret: str = "test") -> None:  # noqa: S107
+    """Set credentials for a test, and keep boto3 from reading this machine's own."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere/config")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
