@@ -37,7 +37,13 @@ class Printer(_Section, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=256)] = "printer"
     """Name at the coordinator: the one its token was made for."""
     part: str = ""
-    """Folder of the prepared part."""
+    """Folder of the prepared part, or its digest: then it is fetched from the coordinator."""
+    parts_directory: str = "/var/lib/cosmic/parts"
+    """Where fetched parts are kept."""
+    part_bytes_max: Annotated[int, Meta(ge=1)] = 1024**3
+    """Largest part that is fetched, bytes."""
+    fetch_limit_s: Positive = 120.0
+    """How long fetching is tried, seconds; what has arrived by then is kept for the next start."""
     job: str = ""
     """Name of the job; unset: the part's name and the time of the start."""
     driver: Literal["simulated"] = "simulated"

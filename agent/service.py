@@ -13,14 +13,15 @@ from agent.capture import SimulatedCamera
 from agent.configuration import AgentConfiguration
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal, Tally
+from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
 from agent.recording import MapRecording
 from agent.uplink import Uplink
-from cosmic.errors import ConfigurationError
+from agent.uplink.credentials import read_token, tls_context
 from fallback import make_order
 from protocol.messages import OpenJob
-from thermal.part import Part, load_part
+from thermal.part import Part
 
 _log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ _log = structlog.get_logger()
 async def run_agent(settings: AgentConfiguration) -> Tally:
     """Print one job and return what it came to.
 
-    Raises ConfigurationError or PartError when the agent cannot start as configured.
+    Raises ConfigurationError, PartError or RefusedError when the agent cannot start as configured.
     """
     printing, journal, driver = assemble(settings)
     loop = asyncio.get_running_loop()
@@ -44,13 +45,7 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
 
 def assemble(settings: AgentConfiguration) -> tuple[Printing, Journal, SimulatedPrinter]:
     """Return the parts of an agent, connected and not yet running."""
-    if not settings.printer.part:
-        raise ConfigurationError(
-            "no part is named",
-            where="printer.part",
-            remedy="set it to a folder that 'cosmic-cloud part build' made",
-        )
-    part = load_part(Path(settings.printer.part))
+    part = find_part(settings, read_token(settings.uplink), tls_context(settings.uplink))
     order = make_order(settings.fallback.order, settings.fallback.seed)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")  # a label: nothing is decided by it
     job = settings.printer.job or f"{part.name}-{started}"

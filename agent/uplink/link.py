@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
-from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -18,8 +16,9 @@ from websockets.typing import Subprotocol
 
 from agent.configuration import Uplink as UplinkSettings
 from agent.uplink.backoff import Backoff
+from agent.uplink.credentials import read_token, tls_context
 from agent.uplink.refusals import refusal_of, refused_job
-from cosmic.errors import ConfigurationError, ProtocolError, RefusedError
+from cosmic.errors import ProtocolError, RefusedError
 from protocol.limits import SUBPROTOCOL, Limits
 from protocol.messages import (
     AgentMessage,
@@ -78,8 +77,8 @@ class Uplink:
         self._settings = settings
         self._job = job
         self._listener = listener
-        self._token = _read_token(settings)
-        self._tls = _tls_context(settings)
+        self._token = read_token(settings)
+        self._tls = tls_context(settings)
         self._backoff = Backoff(
             settings.backoff_min_s,
             settings.backoff_max_s,
@@ -214,39 +213,3 @@ class Uplink:
                     raise refused_job(message)
                 case _:
                     self._listener.link_message(message)
-
-
-def _read_token(settings: UplinkSettings) -> str:
-    if not settings.token_file:
-        return ""
-    try:
-        token = Path(settings.token_file).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"the token cannot be read: {error}",
-            where="uplink.token_file",
-            remedy="make one with 'cosmic-cloud token add PRINTER' and write it to that file",
-        ) from error
-    if not token or not token.isascii() or any(character.isspace() for character in token):
-        raise ConfigurationError(
-            "the file does not hold a token",
-            where=f"uplink.token_file {settings.token_file}",
-            why="a token is one word of ASCII",
-            remedy="make one with 'cosmic-cloud token add PRINTER'",
-        )
-    return token
-
-
-def _tls_context(settings: UplinkSettings) -> ssl.SSLContext | None:
-    if not settings.url.startswith("wss:"):
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"the certificates cannot be read: {error}",
-            where=f"uplink.ca_file {settings.ca_file}",
-            remedy="name a PEM file with the certificates to trust",
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
