@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from cloud.plans import Mode
 from cosmic.configuration import load
 from cosmic.logs import Level
 from protocol.limits import Limits, PositiveFloat, PositiveInt
@@ -68,8 +69,20 @@ class EngineSettings(_Section, frozen=True, kw_only=True):
     name: Literal["inline", "local"] = "inline"
     """`inline`: the polynomial operator in this process; `local`: dense blocks in processes of this machine."""
 
+    plan: str | None = None
+    """JSON file of a plan; set, it takes the place of `groups`, `dealing`, `mode`, `blocks_*` and `precision`."""
+
+    groups: PositiveInt = 1
+    """Groups G that the cells are dealt to."""
+
+    dealing: Literal["contiguous", "round-robin"] = "contiguous"
+    """How cells come to their groups."""
+
+    mode: Mode = "persistent"
+    """When a group's functions are invoked. Processes of this machine always run."""
+
     blocks_rows: PositiveInt = 2
-    """Row ranges r of a dense operator; there are r x c workers."""
+    """Row ranges r of a dense operator; there are G x r x c workers."""
 
     blocks_columns: PositiveInt = 1
     """Column ranges c of a dense operator."""

@@ -41,6 +41,14 @@ class Scan(Protocol):
         ...
 
 
+class Predictor(Protocol):
+    """What guesses the next cell; see cloud.guesses."""
+
+    def predict(self, theta: NDArray[np.float64], cell: int, scanned: NDArray[np.bool_]) -> Sequence[int]:
+        """Return the cells that may well follow `cell`, the likeliest first."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Carry:
     """Apply the operator of cells of `length` elements to `theta`, float64[n], K above ambient."""
@@ -95,6 +103,7 @@ class LayerController:
         windows_reported: int = 0,
         lookahead: int | None = None,
         snapshot_bytes_max: int = SNAPSHOT_BYTES_MAX,
+        predictor: Predictor | None = None,
     ) -> None:
         """Begin a layer.
 
@@ -105,6 +114,7 @@ class LayerController:
         windows_reported: windows known to be scanned to their end.
         lookahead: windows decided ahead of the one being scanned, None for the whole layer.
         snapshot_bytes_max: room for states to go back to, bytes.
+        predictor: guesses the cell after the one being carried over; None: nobody wants guesses.
         """
         self.layer = layer
         self.epoch = epoch
@@ -113,6 +123,7 @@ class LayerController:
         self.caught_up = 0
         self.epochs = 1
         self._scan = scan
+        self._predictor = predictor
         self._lengths = [int(length) for length in lengths]
         self._lookahead = lookahead
         self._windows_reported = windows_reported
@@ -166,6 +177,17 @@ class LayerController:
         self._snapshots.keep(self._position, self._theta)
         self._snapshots.forget_before(min(self._printed, self._position))
         return self._scan.uniformity(self._theta)
+
+    def guess(self, carry: Carry) -> Sequence[int]:
+        """Return the cells that may well follow the one of `carry`, the likeliest first; the known one if it is."""
+        following = carry.window + 1
+        if carry is not self._carry or following >= self.cells:
+            return ()
+        if following < len(self.order):
+            return (self.order[following],)
+        if self._predictor is None:
+            return ()
+        return self._predictor.predict(carry.theta, carry.cell, self._scanned)
 
     def observe(self, epoch: int, printed: Sequence[int], windows_reported: int) -> bool:
         """Take what the agent has told so far: its epoch, all printed cells, and windows scanned to their end.

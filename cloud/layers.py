@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from cloud.controller import Carry, Decision, LayerController
-from cloud.engines import Engine
+from cloud.engines import Guess, LayerWork
 from cloud.outbox import Outbox
 from cosmic.errors import EngineError
 from protocol.sessions import CoordinatorSession, LayerRefusal
@@ -24,7 +24,7 @@ class LayerLoop:
     """One layer of one job, from its map to its end.
 
     session: holds what the agent has told; read between two steps, so that nothing has to be queued.
-    geometry: number of the layer's geometry, for the engine.
+    work: the layer's part of the engine; ended when the layer is.
     given_up: told once when the layer cannot go on; `run` then returns.
     """
 
@@ -32,15 +32,13 @@ class LayerLoop:
         self,
         controller: LayerController,
         session: CoordinatorSession,
-        engine: Engine,
-        geometry: int,
+        work: LayerWork,
         outbox: Outbox,
         given_up: GivenUp,
     ) -> None:
         self.controller = controller
         self._session = session
-        self._engine = engine
-        self._geometry = geometry
+        self._work = work
         self._outbox = outbox
         self._given_up = given_up
         self._changed = asyncio.Event()
@@ -72,11 +70,14 @@ class LayerLoop:
                     self._decided(step)
                 else:
                     assert self._held is None
+                    self._work.rest()
                     await self._changed.wait()
                 await asyncio.sleep(0)  # other printers' layers, and the socket, have their turn
         except (LayerRefusal, EngineError) as reason:
             self._send_held(None)
             self._given_up(reason)
+        finally:
+            self._work.end()
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of the layer's canonical log line."""
@@ -91,6 +92,7 @@ class LayerLoop:
             "compute_ms_max": round(max(times), 3) if times else None,
             "products_asked_again": self._retries,
             "uniformity_predicted": self._uniformity,
+            **self._work.figures(),
         }
 
     async def _carry(self, carry: Carry) -> None:
@@ -106,11 +108,14 @@ class LayerLoop:
     async def _apply(self, carry: Carry) -> Any:
         """Return the operator's result; asked twice before the layer is given up."""
         try:
-            return await self._engine.apply(self._geometry, carry.length, carry.theta)
+            return await self._work.apply(carry.cell, carry.theta, self._guess(carry))
         except EngineError as error:
             self._retries += 1
             structlog.get_logger().warning("product_failed", layer=self.controller.layer, cause=str(error))
-        return await self._engine.apply(self._geometry, carry.length, carry.theta)
+        return await self._work.apply(carry.cell, carry.theta, self._guess(carry))
+
+    def _guess(self, carry: Carry) -> Guess:
+        return lambda: self.controller.guess(carry)
 
     def _decided(self, decision: Decision) -> None:
         """Send an urgent decision at once; one far ahead goes with R at its window's end, a product later."""

@@ -10,10 +10,16 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from cloud.configuration import EngineSettings
+from cloud.controller import Predictor
 from cloud.engines import Engine, Progress
 from cloud.engines.inline import InlineEngine
 from cloud.engines.local import LocalEngine
+from cloud.guesses import InputGuess
+from cloud.plans import Plan
+from cosmic.errors import EngineError
 from thermal.part import Part, load_part
 from thermal.smartscan import SmartScan
 
@@ -45,6 +51,10 @@ class PreparedPart:
             SmartScan(geometry, self.part.process) if rule is None else SmartScan(geometry, self.part.process, rule)
         )
 
+    def predictor(self, scan: SmartScan) -> Predictor:
+        """Return what guesses the next cell of a layer decided by `scan`."""
+        return InputGuess(scan)
+
 
 async def prepare(
     folder: Path, settings: EngineSettings, executor: ThreadPoolExecutor, progress: Progress
@@ -59,8 +69,29 @@ async def prepare(
     return PreparedPart(part, engine)
 
 
+def plan_of(part: Part, settings: EngineSettings) -> Plan:
+    """Return the plan that the settings name or describe. Raises EngineError where its file cannot be used."""
+    if settings.plan is None:
+        return Plan(
+            part=part.digest,
+            engine=settings.name,
+            groups=settings.groups,
+            dealing=settings.dealing,
+            mode=settings.mode,
+            rows=settings.blocks_rows,
+            columns=settings.blocks_columns,
+            precision=settings.precision,
+        )
+    try:
+        return msgspec.json.decode(Path(settings.plan).read_bytes(), type=Plan)
+    except (OSError, msgspec.DecodeError) as error:
+        raise EngineError(
+            f"the plan cannot be read: {error}", where=settings.plan, remedy="make the plan again"
+        ) from error
+
+
 def make_engine(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
     """Return the engine that the settings name, not loaded yet."""
     if settings.name == "local":
-        return LocalEngine(part, settings)
+        return LocalEngine(part, settings, plan_of(part, settings))
     return InlineEngine(part, executor, settings.tolerance)

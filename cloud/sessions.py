@@ -241,8 +241,10 @@ class PrinterSession:
             windows_reported=session.windows_reported,
             lookahead=session.job.lookahead,
             snapshot_bytes_max=self._settings.engine.snapshot_bytes_max,
+            predictor=prepared.predictor(scan),
         )
-        self._layer = LayerLoop(controller, session, prepared.engine, geometry.number, self._outbox, self._given_up)
+        work = prepared.engine.begin_layer(geometry.number)
+        self._layer = LayerLoop(controller, session, work, self._outbox, self._given_up)
         self._layer_task = self._spawn(self._layer.run())
 
     def _given_up(self, reason: LayerRefusal | EngineError) -> None:

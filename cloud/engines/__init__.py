@@ -1,5 +1,5 @@
 """Where the operator is applied: one interface, several places."""
 
-from cloud.engines.interface import Engine, Progress, WarmReport
+from cloud.engines.interface import Engine, Guess, LayerWork, Progress, SharedLayer, WarmReport
 
-__all__ = ["Engine", "Progress", "WarmReport"]
+__all__ = ["Engine", "Guess", "LayerWork", "Progress", "SharedLayer", "WarmReport"]

@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.engines.interface import Progress, WarmReport
+from cloud.engines.interface import LayerWork, Progress, SharedLayer, WarmReport
 from cosmic.errors import ConfigurationError, EngineError
 from thermal.operators import Operator, build_operator
 from thermal.part import Part
@@ -54,8 +54,13 @@ class InlineEngine:
             await self._operator(geometry)
             progress(done, len(wanted), "operators")
 
-    async def apply(self, geometry: int, length: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `M_c theta`; see Engine."""
+    def begin_layer(self, geometry: int) -> LayerWork:
+        """Return what applies the operators of one layer; see Engine."""
+        return SharedLayer(self, geometry)
+
+    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `M_c theta`, float64[n]; see LayerWork."""
+        length = int(self._part.geometries[geometry].lengths[cell])
         operator, in_thread = await self._operator(geometry)
         if in_thread:
             loop = asyncio.get_running_loop()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +22,51 @@ class WarmReport:
     reloaded: int
 
 
+Guess = Callable[[], Sequence[int]]
+"""Returns the cells that may well be next, the likeliest first. Called while the workers compute."""
+
+
+class LayerWork(Protocol):
+    """One layer's part of an engine: applies `M_c` of its cells, window after window."""
+
+    async def apply(self, cell: int, theta: NDArray[np.float64], guess: Guess | None = None) -> NDArray[np.float64]:
+        """Return `M_c theta`, a new float64[n].
+
+        theta: float64[n], K above ambient; not changed.
+        guess: for engines that prepare the next window; None where nothing can be guessed.
+        Raises EngineError when no correct result came within the engine's tries and time limit.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Note that nothing will be asked for a while: the look-ahead is reached, or every cell is decided."""
+        ...
+
+    def end(self) -> None:
+        """Note that nothing will be asked any more."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the layer's log line says of the engine's work; empty for nothing."""
+        ...
+
+
 class Engine(Protocol):
     """Applies `M_c` of one part's cells. Methods run on one event loop."""
 
     @property
     def name(self) -> str:
-        """What the engine is, with its blocks and precision, for logs and the agent."""
+        """What the engine is, with its groups, blocks and precision, for logs and the agent."""
         ...
 
     async def load(self, progress: Progress) -> None:
         """Load all that a layer needs. Raises EngineError where that cannot be done."""
         ...
 
-    async def apply(self, geometry: int, length: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `M_c theta`, a new float64[n], for a cell of `length` elements.
+    def begin_layer(self, geometry: int) -> LayerWork:
+        """Return what applies the operators of one layer. Printers may have layers in progress at one time.
 
         geometry: number of the layer geometry.
-        theta: float64[n], K above ambient; not changed.
-        Raises EngineError when no correct result came within the engine's tries and time limit.
         """
         ...
 
@@ -50,3 +77,30 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Let go of everything. Nothing may be asked afterwards."""
         ...
+
+
+class _Applies(Protocol):
+    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+
+class SharedLayer:
+    """A layer of an engine that has nothing to prepare or to end for a single layer."""
+
+    def __init__(self, engine: _Applies, geometry: int) -> None:
+        self._engine = engine
+        self._geometry = geometry
+
+    async def apply(self, cell: int, theta: NDArray[np.float64], guess: Guess | None = None) -> NDArray[np.float64]:
+        """See LayerWork."""
+        del guess
+        return await self._engine.apply(self._geometry, cell, theta)
+
+    def rest(self) -> None:
+        """Nothing is held that could be let go of."""
+
+    def end(self) -> None:
+        """Nothing is held that could be let go of."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return nothing: the layer's own line says all."""
+        return {}

@@ -44,17 +44,19 @@ def block_digest(part: str, file: str) -> str:
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="load"):
-    """Read blocks into memory, dropping those of other digests; answered with what is resident then.
+    """Read blocks into memory; answered with what is resident then.
 
     Attributes:
         precision: `float64` or `float32`.
-        blocks: all that the function has to hold.
+        blocks: what the function has to hold; those in memory already are not read again.
         store: where block files are; what it says is the store's business (a folder, a bucket and prefix).
+        forget_others: False where other events of the same load name the rest.
     """
 
     precision: str
     blocks: tuple[BlockRef, ...]
     store: dict[str, str]
+    forget_others: bool = True
 
 
 class WarmUp(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="warm"):

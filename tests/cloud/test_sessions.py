@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 
 from cloud.configuration import EngineSettings
+from cloud.engines import LayerWork, SharedLayer
 from cosmic.errors import EngineError
 from protocol.limits import Limits
 from protocol.messages import (
@@ -366,11 +367,14 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    async def apply(self, geometry: int, length: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def begin_layer(self, geometry: int) -> LayerWork:
+        return SharedLayer(self, geometry)
+
+    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         self.asked += 1
         if self._fails(self.asked):
             raise EngineError("no product", where="test")
-        result: NDArray[np.float64] = await self._engine.apply(geometry, length, theta)
+        result: NDArray[np.float64] = await self._engine.apply(geometry, cell, theta)
         return result
 
 

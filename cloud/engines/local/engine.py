@@ -1,27 +1,32 @@
-"""The local engine: r x c worker processes hold the dense blocks, and answer every window together.
+"""The local engine: worker processes hold the dense blocks; those of a cell's group answer a window together.
 
-A window costs one write of theta into shared memory, one small message to and from every worker, and the
-sum over the column ranges. A worker that dies is replaced while the others keep their answers.
+A window costs one write of theta into shared memory, one small message to and from every worker of the group,
+and the sum over the column ranges. A worker that dies is replaced while the others keep their answers. Processes
+cost nothing while they wait: whatever the plan's mode, all of them run from the load to the end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from cloud.configuration import EngineSettings
-from cloud.engines.interface import Progress, WarmReport
+from cloud.engines.blocks import PlanGroups, block_folder, check_block_files, function_blocks
+from cloud.engines.interface import LayerWork, Progress, SharedLayer, WarmReport
 from cloud.engines.local.memory import SharedVectors
 from cloud.engines.local.process import WorkerLost, WorkerProcess
-from cloud.worker import OK
-from cosmic.errors import ConfigurationError, EngineError, PartError
-from thermal.operators import block_name, block_ranges, block_set_folder, read_block_set
+from cloud.plans import Plan
+from cloud.platforms import Load
+from cloud.worker import ERRORS, OK
+from cloud.worker_process import BLOCKS_MAX
+from cosmic.errors import EngineError
 from thermal.part import Part
 
 SETTLED_S = 1.0
@@ -53,10 +58,11 @@ class _Round:
 class LocalEngine:
     """The dense operators of `part`, whose folder has their block files (`part build --operators dense`)."""
 
-    def __init__(self, part: Part, settings: EngineSettings) -> None:
+    def __init__(self, part: Part, settings: EngineSettings, plan: Plan) -> None:
         self._part = part
         self._settings = settings
-        self._blocks = (settings.blocks_rows, settings.blocks_columns)
+        self._plan = plan
+        self._groups = PlanGroups(part, plan)
         self._loads: list[list[dict[str, Any]]] = []
         self._vectors: SharedVectors | None = None
         self._workers: list[WorkerProcess] = []
@@ -73,18 +79,19 @@ class LocalEngine:
 
     @property
     def name(self) -> str:
-        """`local`, the blocks and the precision, as in `local 2x2 float64`."""
-        rows, columns = self._settings.blocks_rows, self._settings.blocks_columns
-        return f"local {rows}x{columns} {self._settings.precision}"
+        """`local`, the groups where there are some, the blocks and the precision, as in `local 3 x 2x2 float64`."""
+        plan = self._plan
+        groups = f"{plan.groups} x " if plan.groups > 1 else ""
+        return f"local {groups}{plan.rows}x{plan.columns} {plan.precision}"
 
     @property
     def pids(self) -> list[int | None]:
-        """Process ids of the workers, row by row."""
+        """Process ids of the workers, group by group and row by row."""
         return [worker.pid for worker in self._workers]
 
     async def load(self, progress: Progress) -> None:
         """Start all workers at once, each loading its blocks. Raises EngineError, and ends what was started."""
-        self._loads = await asyncio.to_thread(self._plan)
+        self._loads = await asyncio.to_thread(self._events)
         total = sum(len(loads) for loads in self._loads)
         done = 0
 
@@ -96,10 +103,10 @@ class LocalEngine:
         try:
             self._vectors = SharedVectors(
                 max(geometry.elements for geometry in self._part.geometries),
-                self._settings.blocks_columns,
-                self._settings.precision,
+                self._plan.columns,
+                self._plan.precision,
             )
-            self._workers = [WorkerProcess(k, self._served, self._lost) for k in range(len(self._loads))]
+            self._workers = [self._new_worker(number) for number in range(len(self._loads))]
             await _all_or_none(self._bring_up(worker, loaded) for worker in self._workers)
         except OSError as error:
             await self.close()
@@ -110,15 +117,21 @@ class LocalEngine:
             await self.close()
             raise
 
-    async def apply(self, geometry: int, length: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `M_c theta`; see Engine. Printers that share the engine take turns, in the order they ask."""
+    def begin_layer(self, geometry: int) -> LayerWork:
+        """Return what applies the operators of one layer; see Engine."""
+        return SharedLayer(self, geometry)
+
+    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `M_c theta`, float64[n]; see LayerWork. Printers take turns, in the order they ask."""
+        length = self._groups.length(geometry, cell)
+        group = self._groups.workers(self._groups.group(geometry, cell))
         async with self._turn:
             if self._vectors is None or self._closing:
                 raise EngineError("the engine is not loaded", where=self.name)
             self._vectors.put(theta)
-            unanswered: set[int] = set(range(len(self._workers)))
+            unanswered: set[int] = set(group)
             for _ in range(self._settings.tries_max):
-                await self._all_alive()
+                await self._all_alive(group)
                 unanswered = await self._ask(unanswered, geometry, length)
                 if not unanswered:
                     break
@@ -142,15 +155,16 @@ class LocalEngine:
     async def warm(self) -> WarmReport:
         """Ask every worker for what it holds; those found dead since the last time are loaded again."""
         async with self._turn:
-            await self._all_alive()
+            everyone = range(len(self._workers))
+            await self._all_alive(everyone)
             asked = [worker.invoke({"kind": "warm"}) for worker in self._workers]
             answers = await asyncio.gather(*asked, return_exceptions=True)
             for loads, answer in zip(self._loads, answers, strict=True):
                 if isinstance(answer, dict):
-                    assert answer["blocks"] == len(loads)
+                    assert len(answer["resident"]) == len(loads)
                 elif not isinstance(answer, WorkerLost):
                     raise answer
-            await self._all_alive()
+            await self._all_alive(everyone)
             cold, reloaded, self._cold, self._reloaded = self._cold, self._reloaded, 0, 0
         return WarmReport(len(self._workers), cold, reloaded)
 
@@ -191,6 +205,7 @@ class LocalEngine:
             raise EngineError(
                 f"no worker holds the operator of cells of {length} elements",
                 where=f"{self.name}, geometry {geometry}",
+                why=ERRORS[asked.wrong],
                 remedy="build the part's dense operators again",
             )
         return asked.failed
@@ -232,7 +247,7 @@ class LocalEngine:
         """Put a new, loaded worker in the place of one that is gone. Raises EngineError."""
         self._cold += 1
         await self._workers[number].stop()
-        worker = WorkerProcess(number, self._served, self._lost)
+        worker = self._new_worker(number)
         self._workers[number] = worker
         try:
             await self._bring_up(worker, lambda: None)
@@ -242,18 +257,22 @@ class LocalEngine:
         self._reloaded += 1
         self._log.info("worker_back", worker=number, pid=worker.pid)
 
-    async def _all_alive(self) -> None:
-        """Wait for workers being replaced. Raises EngineError where one cannot be, or does not stay."""
+    async def _all_alive(self, numbers: Sequence[int]) -> None:
+        """Wait for those of the workers that are being replaced.
+
+        Raises EngineError where one cannot be, or does not stay.
+        """
         for _ in range(self._settings.tries_max):
             if self._closing:
                 raise EngineError("the engine was closed", where=self.name)
-            for worker in self._workers:
-                if not worker.alive:
-                    self._replace(worker.number)
-            if not self._reviving:
+            for number in numbers:
+                if not self._workers[number].alive:
+                    self._replace(number)
+            repairs = [task for number, task in self._reviving.items() if number in numbers]
+            if not repairs:
                 return
             # Shielded: a layer given up in the meantime must not stop the repair.
-            await asyncio.gather(*(asyncio.shield(task) for task in self._reviving.values()))
+            await asyncio.gather(*(asyncio.shield(task) for task in repairs))
         raise EngineError(
             "workers do not stay alive",
             where=self.name,
@@ -292,48 +311,31 @@ class LocalEngine:
         finally:
             self._loading.discard(worker.number)
 
-    def _plan(self) -> list[list[dict[str, Any]]]:
-        """Return the load events of every worker, row by row. Raises EngineError where blocks are missing."""
-        rows, columns = self._blocks
-        precision = self._settings.precision
-        loads: list[list[dict[str, Any]]] = [[] for _ in range(rows * columns)]
-        folder = self._part.folder
-        assert folder is not None
-        for geometry in self._part.geometries:
-            try:
-                label = read_block_set(folder, geometry.number, self._blocks, precision)
-                row_ranges = block_ranges(geometry.elements, rows)
-                column_ranges = block_ranges(geometry.elements, columns)
-            except (PartError, ConfigurationError) as error:
+    def _new_worker(self, number: int) -> WorkerProcess:
+        return WorkerProcess(number, number % self._plan.columns, self._served, self._lost)
+
+    def _events(self) -> list[list[dict[str, Any]]]:
+        """Return the load events of every worker, a block each. Raises EngineError where blocks are missing."""
+        check_block_files(self._part, self._plan)
+        events = []
+        for function, blocks in function_blocks(self._part, self._plan, self._groups).items():
+            if len(blocks) > BLOCKS_MAX:
                 raise EngineError(
-                    error.what,
-                    where=error.where,
-                    why=f"the engine is {self.name}",
-                    remedy="run cosmic-cloud part build ... --operators dense"
-                    f" --blocks {rows}x{columns} --precision {precision}",
-                ) from error
-            if label.part != self._part.digest:
-                raise EngineError(
-                    "these operators belong to another part",
-                    where=str(folder),
-                    remedy="remove them and build the dense operators again",
+                    f"worker {function} would hold {len(blocks)} blocks",
+                    where=self.name,
+                    why=f"the limit is {BLOCKS_MAX}",
+                    remedy="use more groups, or the inline engine",
                 )
-            blocks = block_set_folder(folder, geometry.number, self._blocks, precision)
-            for number, events in enumerate(loads):
-                i, j = divmod(number, columns)
-                events.extend(
-                    {
-                        "kind": "load",
-                        "path": str((blocks / block_name(length, i, j)).absolute()),
-                        "geometry": geometry.number,
-                        "length": length,
-                        "rows": row_ranges[i],
-                        "columns": column_ranges[j],
-                        "column": j,
-                    }
-                    for length in geometry.distinct_lengths
-                )
-        return loads
+            store = {"folder": str(block_folder(self._part).absolute())}
+            events.append(
+                [
+                    msgspec.to_builtins(
+                        Load(precision=self._plan.precision, blocks=(block,), store=store, forget_others=False)
+                    )
+                    for block in blocks
+                ]
+            )
+        return events
 
 
 async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:

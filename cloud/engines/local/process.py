@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloud.engines.local.memory import SharedVectors
-from cloud.worker import MESSAGE_BYTES_MAX, SERVE, SERVED
+from cloud.worker_process import MESSAGE_BYTES_MAX, SERVE, SERVED
 from cosmic.errors import EngineError
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1")
@@ -28,12 +28,20 @@ class WorkerProcess:
     """A worker from its start to its end; a restarted worker is a new object.
 
     number: place among the engine's workers.
+    column: column range of its blocks.
     served: told (number, sequence, what is wrong or 0) when a window's answer came.
     lost: told (number) once, when the worker is gone and was not closed.
     """
 
-    def __init__(self, number: int, served: Callable[[int, int, int], None], lost: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        number: int,
+        column: int,
+        served: Callable[[int, int, int], None],
+        lost: Callable[[int], None],
+    ) -> None:
         self.number = number
+        self._column = column
         self.alive = False
         self._served = served
         self._lost = lost
@@ -55,11 +63,12 @@ class WorkerProcess:
             "memory": vectors.descriptor,
             "precision": vectors.precision,
             "stride": vectors.stride,
+            "column": self._column,
         }
 
         def spawn() -> subprocess.Popen[bytes]:
             return subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "cloud.worker", json.dumps(told)],
+                [sys.executable, "-m", "cloud.worker_process", json.dumps(told)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # stdout is the coordinator's one document
                 pass_fds=(theirs.fileno(), vectors.descriptor),

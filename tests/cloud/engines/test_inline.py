@@ -52,7 +52,7 @@ async def test_operators_held_are_bounded_and_made_again(
     await engine.load(lambda *_: None)
     theta = map_K.astype(np.float64)
     first = await engine.apply(0, 25, theta)
-    await engine.apply(1, 25, theta[: part.geometry_of(2).elements])
+    await engine.apply(1, 5, theta[: part.geometry_of(2).elements])
     assert len(engine._operators) == 1
     assert np.array_equal(await engine.apply(0, 25, theta), first)
 

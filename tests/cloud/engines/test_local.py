@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from cloud.configuration import EngineSettings
 from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines.local import LocalEngine
+from cloud.plans import Plan
+from cloud.prepared import plan_of
 from cloud.tokens import TokenFile
 from cosmic.errors import EngineError
 from tests.cloud.conftest import BLOCKS
@@ -35,11 +37,14 @@ from thermal.smartscan import SmartScan
 WAIT_S = 30.0
 
 
+def made(part: Part, **changes: Any) -> LocalEngine:
+    settings = EngineSettings(name="local", **changes)
+    return LocalEngine(part, settings, plan_of(part, settings))
+
+
 @asynccontextmanager
 async def loaded(part: Part, blocks: tuple[int, int] = (4, 1), **changes: Any) -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine(
-        part, EngineSettings(name="local", blocks_rows=blocks[0], blocks_columns=blocks[1], **changes)
-    )
+    engine = made(part, blocks_rows=blocks[0], blocks_columns=blocks[1], **changes)
     await engine.load(lambda *_: None)
     try:
         yield engine
@@ -81,9 +86,10 @@ async def test_result_is_that_of_the_dense_operator(
             dense = dense_from_files(part.folder, geometry, blocks)
             for length in geometry.distinct_lengths:
                 given = theta[: geometry.elements]
-                y = await engine.apply(geometry.number, length, given)
+                cell = geometry.lengths.tolist().index(length)
+                y = await engine.apply(geometry.number, cell, given)
                 np.testing.assert_allclose(y, dense.apply(length, given), rtol=1e-12)
-                assert np.array_equal(y, await engine.apply(geometry.number, length, given))
+                assert np.array_equal(y, await engine.apply(geometry.number, cell, given))
 
 
 @pytest.mark.parametrize("blocks", BLOCKS)
@@ -99,7 +105,7 @@ async def test_order_is_that_of_one_process(
     async with loaded(part, blocks) as engine:
         while not isinstance(step := controller.step(), Idle):
             if isinstance(step, Carry):
-                controller.carried(step, await engine.apply(0, step.length, step.theta))
+                controller.carried(step, await engine.apply(0, step.cell, step.theta))
             elif isinstance(step, Decision):
                 order.append(step.cell)
     assert order == order_layer(part, 0, map_K).order
@@ -107,7 +113,7 @@ async def test_order_is_that_of_one_process(
 
 async def test_progress_counts_every_block_of_every_worker(part: Part) -> None:
     seen: list[tuple[int, int, str]] = []
-    engine = LocalEngine(part, EngineSettings(name="local", blocks_rows=2, blocks_columns=2))
+    engine = made(part, blocks_rows=2, blocks_columns=2)
     await engine.load(lambda *progress: seen.append(progress))
     await engine.close()
     total = 4 * sum(len(geometry.distinct_lengths) for geometry in part.geometries)
@@ -196,14 +202,8 @@ async def test_result_that_is_not_finite_is_an_engine_error(part: Part, theta: N
             await engine.apply(0, 25, theta)
 
 
-async def test_length_that_no_cell_has_is_an_engine_error(part: Part, theta: NDArray[np.float64]) -> None:
-    async with loaded(part) as engine:
-        with pytest.raises(EngineError, match="no worker holds the operator of cells of 26 elements"):
-            await engine.apply(0, 26, theta)
-
-
 async def test_missing_blocks_are_named_with_the_command_that_makes_them(part: Part) -> None:
-    engine = LocalEngine(part, EngineSettings(name="local", blocks_rows=3))
+    engine = made(part, blocks_rows=3)
     with pytest.raises(EngineError) as error:
         await engine.load(lambda *_: None)
     assert "cosmic-cloud part build ... --operators dense --blocks 3x1" in error.value.remedy
@@ -222,7 +222,7 @@ async def test_damaged_block_is_found_while_loading(part: Part, tmp_path: Path, 
         block.unlink()
     else:
         np.save(block, np.zeros((3, 4)))
-    engine = LocalEngine(load_part(copy), EngineSettings(name="local", blocks_rows=2, blocks_columns=2))
+    engine = made(load_part(copy), blocks_rows=2, blocks_columns=2)
     with pytest.raises(EngineError, match=r"length-00025-block-1-0\.npy"):
         await engine.load(lambda *_: None)
     wait_until_gone(pids(engine))
@@ -271,3 +271,21 @@ def test_worker_prints_nothing_and_needs_no_more_than_numpy() -> None:
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert json.loads(result.stdout) == []
+
+
+async def test_groups_hold_only_the_operators_of_their_cells(part: Part, theta: NDArray[np.float64]) -> None:
+    async with loaded(part, (2, 2), groups=3, dealing="round-robin") as engine:
+        assert engine.name == "local 3 x 2x2 float64"
+        assert len(pids(engine)) == 12
+        geometry = part.geometries[1]
+        given = theta[: geometry.elements]
+        assert part.folder is not None
+        dense = dense_from_files(part.folder, geometry, (2, 2))
+        for cell, length in enumerate(geometry.lengths.tolist()):
+            np.testing.assert_allclose(await engine.apply(1, cell, given), dense.apply(length, given), rtol=1e-12)
+
+
+async def test_plan_of_another_part_is_refused(part: Part) -> None:
+    plan = Plan(part="0" * 64, engine="local")
+    with pytest.raises(EngineError, match="the plan is for another part"):
+        LocalEngine(part, EngineSettings(name="local"), plan)
