@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cosmic.commands import JsonOption, print_json, print_lines
+from cosmic.commands import JsonOption, console, print_json, print_lines
 from cosmic.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thermal.operators import Operator
     from thermal.part import Part
 
@@ -23,14 +26,26 @@ def order(
         typer.Option("--map", metavar="FILE", help="First map of the layer, npy, kelvin.  [default: ambient]"),
     ] = None,
     layer: Annotated[int, typer.Option(metavar="N", help="Layer, counted from 0.")] = 0,
-    rule: Annotated[str, typer.Option(metavar="RULE", help="How the next cell is chosen: input.")] = "input",
+    rule: Annotated[
+        str, typer.Option(metavar="RULE", help="How the next cell is chosen: input or propagated.")
+    ] = "input",
     operator: Annotated[
         str | None,
-        typer.Option(metavar="VARIANT", help="polynomial, steps or dense.  [default: the part's own]"),
+        typer.Option(metavar="VARIANT", help="polynomial, steps, dense or opaque.  [default: the part's own]"),
     ] = None,
-    blocks: Annotated[str, typer.Option(metavar="RxC", help="Cut of dense operators.")] = "1x1",
-    precision: Annotated[str, typer.Option(metavar="TYPE", help="Of dense operators.")] = "float64",
+    matrices: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Your own matrices (.npy), imported beside the part: --operator opaque."),
+    ] = None,
+    blocks: Annotated[str, typer.Option(metavar="RxC", help="Cut of dense and opaque operators.")] = "1x1",
+    precision: Annotated[
+        str, typer.Option(metavar="TYPE", help="Of dense, opaque and polynomial operators.")
+    ] = "float64",
     printed: Annotated[str, typer.Option(metavar="CELLS", help="Cells scanned already, in order: 3,17,4.")] = "",
+    speculation: Annotated[
+        bool, typer.Option("--speculation", help="Tell how often each predictor guesses the next cell.")
+    ] = False,
+    groups: Annotated[int, typer.Option(metavar="G", help="Groups of cells, for --speculation.")] = 25,
     json: JsonOption = False,
 ) -> None:
     """Print the order of a layer's cells, and how uniform the layer is after each window.
@@ -49,7 +64,21 @@ def order(
         map_K = np.full(geometry.elements, part.process.ambient_K, dtype=np.float32)
     else:
         map_K = read_map(map_file, geometry.elements)
-    carry = _operator(part, layer, operator or part.manifest.operator.variant, blocks, precision)
+    if matrices is not None and operator not in (None, "opaque"):
+        raise UsageError(
+            f"--matrices goes with --operator opaque, not {operator}", remedy="leave one of the two away"
+        )
+    variant = "opaque" if matrices is not None else operator or part.manifest.operator.variant
+    carry = _operator(part, layer, variant, blocks, precision, matrices)
+    if speculation:
+        if rule != "input" or printed:
+            raise UsageError(
+                "--speculation goes without --rule and --printed",
+                why="the predictors guess what the rule 'input' chooses over a whole layer",
+                remedy="leave them away",
+            )
+        _show_speculation(part, layer, map_K, carry, groups, json=json)
+        return
     result = order_layer(part, layer, map_K, carry, rule=rule, printed=parse_cells(printed))
     if json:
         print_json(
@@ -87,16 +116,63 @@ def parse_cells(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def _operator(part: Part, layer: int, variant: str, blocks: str, precision: str) -> Operator:
+def _operator(part: Part, layer: int, variant: str, blocks: str, precision: str, matrices: Path | None) -> Operator:
     """Return the operator; dense ones are mapped where they lie beside the part, computed otherwise."""
     from cloud.commands.part import parse_blocks
-    from thermal.operators import block_set_folder, build_operator, dense_from_files
+    from thermal.operators import block_set_folder, build_operator, dense_from_files, import_matrices, imported
 
     geometry = part.geometry_of(layer)
-    if variant != "dense":
-        return build_operator(variant, geometry, part.process, part.manifest.operator.tolerance)
+    if variant not in ("dense", "opaque"):
+        tolerance = part.manifest.operator.tolerance
+        return build_operator(variant, geometry, part.process, tolerance, precision=precision)
     cut = parse_blocks(blocks)
     folder = part.folder
+    if variant == "opaque":
+        assert folder is not None
+        if matrices is None:
+            return imported(folder, part.digest, geometry, blocks=cut, precision=precision)
+        return import_matrices(
+            folder,
+            part.digest,
+            geometry,
+            matrices,
+            blocks=cut,
+            precision=precision,
+            announce=console().print,
+        )
     if folder is not None and (block_set_folder(folder, geometry.number, cut, precision)).is_dir():
         return dense_from_files(folder, geometry, cut, precision, part.digest)
     return build_operator(variant, geometry, part.process, blocks=cut, precision=precision)
+
+
+def _show_speculation(
+    part: Part, layer: int, map_K: NDArray[np.float32], carry: Operator, groups: int, *, json: bool
+) -> None:
+    from dataclasses import asdict
+
+    from thermal.speculation import measure_accuracy
+
+    found = measure_accuracy(part, layer, map_K, groups=groups, operator=carry)
+    if json:
+        print_json(
+            {
+                "predictors": [asdict(each) for each in found],
+                "groups": groups,
+                "cells": len(part.geometry_of(layer).cells),
+                "rule": "input",
+                "operator": carry.variant,
+                "tolerance": carry.tolerance,
+                "layer": layer,
+                "digest": part.digest,
+            }
+        )
+        return
+    print_lines(
+        f"{'predictor':<15} {'cell':>7} {'group':>7} {'best two':>9} {'their groups':>13} {'cost':>7}",
+        *(
+            f"{each.predictor:<15} {each.cells_right:>7.1%} {each.groups_right:>7.1%} "
+            f"{each.best_two_cells:>9.1%} {each.best_two_groups:>13.1%} {each.cost_ratio:>7.1%}"
+            for each in found
+        ),
+        f"share of windows guessed right, {groups} groups; cost as a share of the {carry.variant} operator's time",
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -25,9 +26,14 @@ PANEL_BYTES = 64 * 2**20
 SPARE_BYTES = 64 * 2**20
 LABEL = "blocks.json"
 CLAIM = "blocks.json.partial"
+COMPUTED = "computed"
+IMPORTED = "imported"
 
 Progress = Callable[[int, int], None]
 """(rows done, rows in all) of the matrices being written."""
+
+Announce = Callable[[str], None]
+"""Takes one line for the user."""
 
 
 class BlockSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +45,7 @@ class BlockSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         blocks: (r, c).
         precision: `float64` or `float32`.
         lengths: cell lengths whose operators are in the set.
+        source: `computed` from the part's own model, or `imported` (opaque.py): another model's.
     """
 
     part: str
@@ -46,6 +53,7 @@ class BlockSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks: tuple[int, int]
     precision: str
     lengths: tuple[int, ...]
+    source: str = COMPUTED
 
 
 def write_blocks(
@@ -57,10 +65,12 @@ def write_blocks(
     blocks: tuple[int, int] = (1, 1),
     precision: str = "float64",
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Path:
     """Write the blocks of every distinct length of a geometry; return their folder.
 
-    Blocks that are complete already are kept, and an interrupted run is continued.
+    Blocks that are complete already are kept, and an interrupted run is continued. The rows are computed by
+    as many threads as there are processors; the files do not depend on their number.
 
     Args:
         part_folder: folder of the part, must exist.
@@ -70,6 +80,7 @@ def write_blocks(
         blocks: (r, c): cuts of the rows and of the columns.
         precision: `float64` or `float32`, of the files.
         progress: told after every panel of rows.
+        announce: told in a line how much disk the files take, before anything is written.
 
     Raises:
         ConfigurationError: a cut or precision is not possible, or the disk has not enough room.
@@ -80,16 +91,7 @@ def write_blocks(
     columns = block_ranges(geometry.elements, blocks[1])
     folder = block_set_folder(part_folder, geometry.number, blocks, precision)
     label = BlockSet(part_digest, geometry.elements, blocks, precision, geometry.distinct_lengths)
-    _claim(folder, label)
-    files = {
-        (length, i, j): folder / block_name(length, i, j)
-        for length in geometry.distinct_lengths
-        for i in range(blocks[0])
-        for j in range(blocks[1])
-    }
-    size = np.dtype(dtype).itemsize
-    missing = [key for key, path in files.items() if not path.exists()]
-    _need_room(folder, sum(_cells(rows[i]) * _cells(columns[j]) * size for _, i, j in missing))
+    files, missing = _claim(folder, label, announce)
     panel = max(1, PANEL_BYTES // (8 * geometry.elements))
     for i, (top, bottom) in enumerate(rows):
         wanted = [(length, j) for length, at, j in missing if at == i]
@@ -100,7 +102,7 @@ def write_blocks(
         first = top + min((writer.rows_done for writer in writers.values()), default=bottom - top)
         while first < bottom:
             end = min(first + panel, bottom)
-            for length, values in matrix_rows(geometry, process, first, end):
+            for length, values in _rows_on_all_processors(geometry, process, first, end):
                 for j, span in enumerate(columns):
                     if (length, j) in writers:
                         writers[length, j].put(first - top, values[:, slice(*span)])
@@ -111,8 +113,57 @@ def write_blocks(
             writer.finish()
         if progress is not None:
             progress(bottom, geometry.elements)
-    if (folder / CLAIM).exists():
-        (folder / CLAIM).replace(folder / LABEL)
+    _settle(folder)
+    return folder
+
+
+def write_given(
+    part_folder: Path,
+    part_digest: str,
+    geometry: Geometry,
+    matrices: dict[int, NDArray[np.floating]],
+    *,
+    blocks: tuple[int, int] = (1, 1),
+    precision: str = "float64",
+    progress: Progress | None = None,
+    announce: Announce | None = None,
+) -> Path:
+    """Write given matrices in blocks beside a part, as `write_blocks` writes computed ones; return their folder.
+
+    Args:
+        part_folder: folder of the part, must exist.
+        part_digest: digest of that part.
+        geometry: the layer geometry.
+        matrices: float64 or float32[n, n] for every distinct length, checked already; may be mapped files.
+        blocks: (r, c): cuts of the rows and of the columns.
+        precision: `float64` or `float32`, of the files.
+        progress: told after every matrix.
+        announce: told how much disk the files take, before anything is written.
+
+    Raises:
+        ConfigurationError: a cut or precision is not possible, or the disk has not enough room.
+        PartError: the folder holds other blocks.
+    """
+    dtype = check_precision(precision)
+    rows = block_ranges(geometry.elements, blocks[0])
+    columns = block_ranges(geometry.elements, blocks[1])
+    folder = block_set_folder(part_folder, geometry.number, blocks, precision)
+    lengths = geometry.distinct_lengths
+    files, missing = _claim(
+        folder, BlockSet(part_digest, geometry.elements, blocks, precision, lengths, IMPORTED), announce
+    )
+    for key in missing:
+        length, i, j = key
+        (top, bottom), (left, right) = rows[i], columns[j]
+        writer = _Writer(files[key], (bottom - top, right - left), dtype)
+        step = max(1, PANEL_BYTES // (8 * (right - left)))
+        for first in range(top, bottom, step):
+            end = min(first + step, bottom)
+            writer.put(first - top, np.asarray(matrices[length][first:end, left:right], dtype=np.float64))
+        writer.finish()
+        if progress is not None:
+            progress(lengths.index(length) + 1, len(lengths))
+    _settle(folder)
     return folder
 
 
@@ -184,6 +235,7 @@ def dense_from_files(
     blocks: tuple[int, int] = (1, 1),
     precision: str = "float64",
     part_digest: str | None = None,
+    source: str = COMPUTED,
 ) -> Dense:
     """Return the dense operator over mapped block files; each file is opened when first needed.
 
@@ -193,13 +245,16 @@ def dense_from_files(
         blocks: (r, c) of a set that was written.
         precision: of that set.
         part_digest: when given, the set must have been computed from the part of this digest.
+        source: `computed` or `imported`: what the set must be; one never stands in for the other.
 
     Raises:
-        PartError: there is no such set, or it belongs to another part.
+        PartError: there is no such set, or it belongs to another part, or is of the other source.
     """
     label = read_block_set(part_folder, geometry.number, blocks, precision)
     if label.elements != geometry.elements or part_digest not in (None, label.part):
         raise _foreign(block_set_folder(part_folder, geometry.number, blocks, precision))
+    if label.source != source:
+        raise _other_source(block_set_folder(part_folder, geometry.number, blocks, precision), label.source)
     opened: dict[tuple[int, int, int], NDArray[np.floating]] = {}
 
     def block(length: int, i: int, j: int) -> NDArray[np.floating]:
@@ -211,7 +266,7 @@ def dense_from_files(
             )
         return opened[length, i, j]
 
-    return Dense(geometry.elements, block, blocks, precision)
+    return Dense(geometry.elements, block, blocks, precision, variant="dense" if source == COMPUTED else "opaque")
 
 
 class _Writer:
@@ -245,16 +300,65 @@ class _Writer:
         self._partial.replace(self._path)
 
 
-def _claim(folder: Path, label: BlockSet) -> None:
-    """Say what the folder is being filled with; the claim becomes the label when every block is there."""
+Key = tuple[int, int, int]
+"""(length, i, j) of a block."""
+
+
+def _rows_on_all_processors(
+    geometry: Geometry, process: Process, first: int, end: int
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield what `matrix_rows` yields, its rows shared among threads: scipy's products run beside each other."""
+    workers = max(1, min(os.cpu_count() or 1, end - first))
+    ranges = [(first + top, first + bottom) for top, bottom in block_ranges(end - first, workers)]
+    parts = [matrix_rows(geometry, process, top, bottom) for top, bottom in ranges]
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in geometry.distinct_lengths:
+            found = list(pool.map(next, parts))
+            yield found[0][0], np.concatenate([rows for _, rows in found])
+
+
+def _claim(folder: Path, label: BlockSet, announce: Announce | None) -> tuple[dict[Key, Path], list[Key]]:
+    """Say what the folder is being filled with; return all its files and the blocks that are missing.
+
+    The claim becomes the label when every block is there. Nothing is made where the disk has no room.
+    """
+    files = {
+        (length, i, j): folder / block_name(length, i, j)
+        for length in label.lengths
+        for i in range(label.blocks[0])
+        for j in range(label.blocks[1])
+    }
+    missing = [key for key, path in files.items() if not path.exists()]
+    rows = block_ranges(label.elements, label.blocks[0])
+    columns = block_ranges(label.elements, label.blocks[1])
+    size = np.dtype(check_precision(label.precision)).itemsize
+    _need_room(folder, sum(_cells(rows[i]) * _cells(columns[j]) * size for _, i, j in missing), announce)
     content = msgspec.json.encode(label)
     for path in (folder / LABEL, folder / CLAIM):
         if path.exists():
-            if path.read_bytes() != content:
+            there = msgspec.json.decode(path.read_bytes(), type=BlockSet)
+            if there.source != label.source:
+                raise _other_source(folder, there.source)
+            if there != label:
                 raise _foreign(folder)
-            return
+            return files, missing
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CLAIM).write_bytes(content)
+    return files, missing
+
+
+def _settle(folder: Path) -> None:
+    if (folder / CLAIM).exists():
+        (folder / CLAIM).replace(folder / LABEL)
+
+
+def _other_source(folder: Path, source: str) -> PartError:
+    return PartError(
+        f"the matrices there are {source}",
+        where=str(folder),
+        why="computed and imported matrices are different models and never stand in for each other",
+        remedy="use --operator opaque for imported and dense for computed ones, or remove the folder",
+    )
 
 
 def _foreign(folder: Path) -> PartError:
@@ -266,8 +370,9 @@ def _foreign(folder: Path) -> PartError:
     )
 
 
-def _need_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
+def _need_room(folder: Path, needed: int, announce: Announce | None) -> None:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if needed + SPARE_BYTES > free:
         raise ConfigurationError(
             f"the dense operators take {needed / 1e9:.1f} GB",
@@ -275,6 +380,8 @@ def _need_room(folder: Path, needed: int) -> None:
             why=f"the disk has {free / 1e9:.1f} GB left",
             remedy="use the polynomial operator, float32, or another disk",
         )
+    if announce is not None:
+        announce(f"dense operators: {needed / 1e9:.2f} GB to write to {folder}, {free / 1e9:.0f} GB are free")
 
 
 def _cells(span: tuple[int, int]) -> int:

@@ -31,15 +31,21 @@ class Dense:
     `theta` is cast to float32 for the product.
 
     Attributes:
-        variant: `dense`.
+        variant: `dense`, or `opaque` for matrices that a user brought.
         tolerance: 1e-12 for float64 and 1e-6 for float32: rounding of the stored matrix and of the product.
         blocks: (r, c).
         precision: `float64` or `float32`.
     """
 
-    variant = "dense"
-
-    def __init__(self, elements: int, block: Block, blocks: tuple[int, int], precision: str) -> None:
+    def __init__(
+        self,
+        elements: int,
+        block: Block,
+        blocks: tuple[int, int],
+        precision: str,
+        variant: str = "dense",
+    ) -> None:
+        self.variant = variant
         self.blocks = blocks
         self.precision = precision
         self.tolerance = TOLERANCES[precision]

@@ -13,7 +13,7 @@ class Operator(Protocol):
 
     @property
     def variant(self) -> str:
-        """`steps`, `polynomial` or `dense`."""
+        """`steps`, `polynomial`, `dense` or `opaque`."""
         ...
 
     @property
