@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cloud.commands import demo, order, part, serve, token
+from cloud.commands import bench, demo, order, part, serve, token
 from cosmic.commands import VersionOption, run
 
 app = typer.Typer(help="Prepare parts, choose scan orders, and coordinate printers.", no_args_is_help=True)
@@ -14,6 +14,7 @@ app.add_typer(part.app, name="part")
 app.command("order")(order.order)
 app.command("serve", epilog="Example: cosmic-cloud serve --config coordinator.toml")(serve.serve)
 app.add_typer(token.app, name="token")
+app.add_typer(bench.app, name="bench")
 app.command("demo", epilog="Example: cosmic-cloud demo --fault coordinator")(demo.demo)
 
 
