@@ -103,7 +103,13 @@ class Uplink(_Section, frozen=True, kw_only=True):
 class Fallback(_Section, frozen=True, kw_only=True):
     """What is scanned when no decision is there."""
 
-    order: str = "random"
+    order: str | list[str] = "random"
+    """`random`, `sequential`, `chessboard`, `farthest`, `smartscan`, or a list: the first that has an answer.
+
+    `smartscan` thinks on the printer's own computer while the coordinator is away, and answers only when it is
+    ready; `random` is below it."""
+    smartscan_limit_ms: Positive = 30.0
+    """What `smartscan` may take for a window, ms; slower, it is left alone for the rest of the layer."""
     seed: Annotated[int, Meta(ge=0)] = 0
 
 

@@ -83,6 +83,7 @@ class Journal:
             window=handover.window,
             cell=handover.cell,
             source=handover.source,
+            fallback_order=handover.order,
             outcome=handover.outcome.value,
             slack_ms=_ms(handover.slack_s),
             guard_ms=self._guard_ms,

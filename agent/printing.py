@@ -31,9 +31,10 @@ from agent.journal import Journal
 from agent.keeper import Drop, Handover, Outcome, WindowKeeper
 from agent.loop_lag import LoopLag
 from agent.recording import MapRecording
+from agent.thinker import Thinker
 from agent.uplink import Uplink
 from cosmic.errors import CaptureError, RefusedError
-from fallback import Order
+from fallback import Ladder, Layout
 from protocol.messages import (
     AgentMessage,
     Array,
@@ -54,6 +55,9 @@ _log = structlog.get_logger()
 
 REJOINS_PER_LAYER_MAX = 3
 """How often a layer is offered again to a coordinator that says it does not know it."""
+
+THINK_BELOW_WINDOWS = 3
+"""Decisions waiting below which the printer's own SmartScan begins to follow, where it is configured."""
 
 WAKE_EARLY_S = 0.002
 """How long before a deadline its timer is set: what the loop may be late without missing it, seconds.
@@ -86,14 +90,14 @@ class Printing:
         part: Part,
         driver: Driver,
         camera: Camera,
-        order: Order,
+        ladder: Ladder,
         journal: Journal,
         recording: MapRecording | None,
     ) -> None:
         lookahead = settings.uplink.lookahead
         start_windows = settings.printer.start_windows
         self.keeper = WindowKeeper(
-            order,
+            ladder,
             guard_s=settings.printer.guard_ms / 1e3,
             start_windows=start_windows if lookahead is None else min(start_windows, lookahead + 1),
             start_wait_s=settings.printer.start_wait_ms / 1e3,
@@ -112,6 +116,9 @@ class Printing:
         self._last: tuple[int, NDArray[np.float32], list[int]] | None = None
         self._cause = "no coordinator is configured"
         self._ready = asyncio.Event()
+        self._layout: Layout | None = None
+        limit_s = settings.fallback.smartscan_limit_ms / 1e3
+        self._thinker = Thinker(ladder.thinker, limit_s) if ladder.thinker is not None else None
         self._say_loading_s = 0.0
 
     async def run(self) -> None:
@@ -128,6 +135,8 @@ class Printing:
         finally:
             self._lag.stop()
             self._stop_timer()
+            if self._thinker is not None:
+                await self._thinker.close()
             for task in [*self._tasks, *([link] if link is not None else [])]:
                 task.cancel()
             await asyncio.gather(*self._tasks, *([link] if link is not None else []), return_exceptions=True)
@@ -170,7 +179,9 @@ class Printing:
         now_s = asyncio.get_running_loop().time()
         self._layer = _Layer(layer, ready_s=now_s)
         limit_s = self._settings.printer.first_cell_limit_ms / 1e3
-        self.keeper.start_layer(layer, self._driver.windows_s(layer), deadline_s=now_s + limit_s)
+        self.keeper.start_layer(
+            layer, self._driver.windows_s(layer), layout=self._layout_of(layer), deadline_s=now_s + limit_s
+        )
         self._set_timer()
         task = asyncio.create_task(self._capture(self._layer))
         self._tasks.add(task)
@@ -187,6 +198,9 @@ class Printing:
         layer.map_K = map_K
         if self._layer is not layer:  # the layer was over before its frame came
             return
+        if self._thinker is not None:
+            self._thinker.begin(layer.number, map_K)
+            self._think()
         if self._recording is not None:
             self._recording.keep(layer.number, map_K)
         self._start_layer()
@@ -261,10 +275,23 @@ class Printing:
     def _hand_over(self, handover: Handover) -> None:
         self._driver.scan(handover.window, handover.cell)
         self._stop_timer()
+        self._think()
         if self._layer is not None:
             self._layer.pending.append(handover)
             if handover.window == 0:
                 self._layer.first_cell_s = asyncio.get_running_loop().time() - self._layer.ready_s
+
+    def _think(self) -> None:
+        """Let the printer's own SmartScan follow while the coordinator is away, or its decisions run out."""
+        if self._thinker is not None and (not self._link_ready or self.keeper.buffered < THINK_BELOW_WINDOWS):
+            self._thinker.follow()
+
+    def _layout_of(self, layer: int) -> Layout:
+        """Return the layer's layout, kept while layers have the same geometry."""
+        geometry = self._part.geometry_of(layer)
+        if self._layout is None or self._layout.geometry.number != geometry.number:
+            self._layout = Layout(geometry, self._part.process)
+        return self._layout
 
     def _set_timer(self) -> None:
         self._stop_timer()
@@ -296,6 +323,7 @@ class Printing:
         self.keeper.link(up=False)
         self._cause = str(cause)
         self._set_timer()
+        self._think()
 
     def _link_ended(self, link: asyncio.Task[None]) -> None:
         """Go on without a coordinator should the uplink itself break: that is a bug, and said so."""

@@ -19,7 +19,7 @@ from agent.printing import Printing
 from agent.recording import MapRecording
 from agent.uplink import Uplink
 from agent.uplink.credentials import read_token, tls_context
-from fallback import make_order
+from fallback import make_ladder
 from protocol.messages import OpenJob
 from thermal.part import Part
 
@@ -46,7 +46,8 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
 def assemble(settings: AgentConfiguration) -> tuple[Printing, Journal, SimulatedPrinter]:
     """Return the parts of an agent, connected and not yet running."""
     part = find_part(settings, read_token(settings.uplink), tls_context(settings.uplink))
-    order = make_order(settings.fallback.order, settings.fallback.seed)
+    named = settings.fallback.order
+    ladder = make_ladder([named] if isinstance(named, str) else named, settings.fallback.seed)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")  # a label: nothing is decided by it
     job = settings.printer.job or f"{part.name}-{started}"
     plant = Plant(part, settings.capture.residual)
@@ -54,7 +55,7 @@ def assemble(settings: AgentConfiguration) -> tuple[Printing, Journal, Simulated
     camera = SimulatedCamera(plant, noise_K=settings.capture.noise_K, seed=settings.capture.seed)
     journal = Journal(job, settings.printer.guard_ms / 1e3)
     recording = _recording(settings, job, started)
-    printing = Printing(settings, part, driver, camera, order, journal, recording)
+    printing = Printing(settings, part, driver, camera, ladder, journal, recording)
     if settings.uplink.url:
         printing.uplink = Uplink(settings.uplink, _open_job(settings, part, job), printing)
     _log.info("starting", job=job, part=part.name, digest=part.digest, recording=_folder(recording))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fallback.layout import Layout
+
 
 class RandomOrder:
     """Every cell left is equally likely. Same seed and layer, same cells, whatever happened before."""
@@ -16,9 +18,12 @@ class RandomOrder:
         self._seed = seed
         self._generator = np.random.default_rng([seed, 0])
 
-    def start_layer(self, layer: int) -> None:
+    def start_layer(self, layer: int, layout: Layout) -> None:  # noqa: ARG002  part of the interface
         """Draw from a stream of this layer's own."""
         self._generator = np.random.default_rng([self._seed, layer])
+
+    def handed(self, cell: int) -> None:
+        """Nothing to note: every answer is drawn from the cells left alone."""
 
     def next_cell(self, left: Sequence[int], last: int | None) -> int:  # noqa: ARG002  part of the interface
         """Return one of `left`, each with the same probability."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from agent.keeper.table import TABLE, Event, State
 from agent.keeper.values import INVALID, Drop, Dropped, Handover, Outcome, Rejoin, Source
 from cosmic.errors import DriverError, LayerComplete, LocalProtocolError
-from fallback import Order
+from fallback import Ladder, Layout
 from protocol.messages import Decisions, Deviated, Printed
 
 
@@ -38,8 +38,10 @@ class WindowKeeper:
         dropped: how many decisions did not count, by cause, since the keeper was made.
     """
 
-    def __init__(self, order: Order, *, guard_s: float, start_windows: int = 1, start_wait_s: float = 0.0) -> None:
-        """Keep windows with `order` as the fallback; decide `guard_s` before the current cell ends.
+    def __init__(
+        self, ladder: Ladder, *, guard_s: float, start_windows: int = 1, start_wait_s: float = 0.0
+    ) -> None:
+        """Keep windows with `ladder` as the fallback; decide `guard_s` before the current cell ends.
 
         start_windows: decisions that must be waiting before the layer's first cell is handed over: the look-ahead
             is empty then, and the first windows would hang on every single answer.
@@ -51,7 +53,7 @@ class WindowKeeper:
         self.guard_s = guard_s
         self.start_windows = start_windows
         self.start_wait_s = start_wait_s
-        self._order = order
+        self._ladder = ladder
         self._state = State.IDLE
         self._link_up = False
         self._left: list[int] = []
@@ -95,8 +97,8 @@ class WindowKeeper:
         """Be told whether the coordinator can be reached. The buffer stays valid across a loss."""
         self._link_up = up
 
-    def start_layer(self, layer: int, windows_s: Sequence[float], *, deadline_s: float) -> None:
-        """Begin `layer`, whose cell `c` takes `windows_s[c]` seconds.
+    def start_layer(self, layer: int, windows_s: Sequence[float], *, layout: Layout, deadline_s: float) -> None:
+        """Begin `layer`, whose cell `c` takes `windows_s[c]` seconds and lies as `layout` says.
 
         deadline_s: loop time at which the first cell must be with the driver at the latest.
         """
@@ -113,7 +115,7 @@ class WindowKeeper:
         self._forget_decisions()
         self._must_tell = False
         self._told_epoch = 0
-        self._order.start_layer(layer)
+        self._ladder.start_layer(layer, layout)
 
     def decisions(self, message: Decisions, now_s: float) -> list[Dropped]:
         """Take in decisions; return those that do not count (invariant 3), for the log."""
@@ -155,7 +157,7 @@ class WindowKeeper:
             cell, outcome = decision.cell, Outcome.ON_TIME
             del self._window_of[cell]
         else:
-            cell = self._order.next_cell(self._left, self._handed[-1] if self._handed else None)
+            cell = self._ladder.next_cell(self._left, self._handed[-1] if self._handed else None)
             outcome = self._cause(window)
         source: Source = "coordinator" if decision is not None else "fallback"
         place = bisect_left(self._left, cell)
@@ -163,11 +165,13 @@ class WindowKeeper:
         del self._left[place]
         self._handed.append(cell)
         self._sources.append(source)
+        self._ladder.handed(cell)
         handover = Handover(
             layer=self.layer,
             window=window,
             cell=cell,
             source=source,
+            order=self._ladder.answered_by if decision is None else "",
             outcome=outcome,
             epoch=self.epoch,
             deadline_s=self._deadline_s,

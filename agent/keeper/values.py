@@ -54,6 +54,7 @@ class Handover:
         window: the window in which the cell is scanned.
         cell: the cell.
         source: who chose it.
+        order: the fallback order that chose it, empty for the coordinator's.
         outcome: how it came about.
         epoch: the epoch in which it was chosen.
         deadline_s: loop time at which it had to be with the driver.
@@ -66,6 +67,7 @@ class Handover:
     window: int
     cell: int
     source: Source
+    order: str
     outcome: Outcome
     epoch: int
     deadline_s: float

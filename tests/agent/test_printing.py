@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,13 +15,14 @@ from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from agent.capture import SimulatedCamera
-from agent.configuration import AgentConfiguration, Capture, Printer, Simulated
+from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, Simulated
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal
 from agent.plant import Plant
 from agent.printing import REJOINS_PER_LAYER_MAX, Printing
+from agent.thinker import Thinker
 from cosmic.errors import CaptureError
-from fallback import RandomOrder
+from fallback import make_ladder
 from protocol.messages import Decisions, Deviated, Failed, StartLayer
 from tests.support import virtual_time
 from tests.support.virtual_coordinator import VirtualCoordinator
@@ -76,8 +79,10 @@ class Job:
 
         self.camera.capture = capture  # type: ignore[method-assign]
         guard_s = settings.printer.guard_ms / 1e3
+        named = settings.fallback.order
+        ladder = make_ladder([named] if isinstance(named, str) else named, seed=1)
         self.printing = Printing(
-            settings, self.part, self.driver, self.camera, RandomOrder(1), Journal("job", guard_s), None
+            settings, self.part, self.driver, self.camera, ladder, Journal("job", guard_s), None
         )
         if "absent" not in self.coordinator_settings:
             self.coordinator = VirtualCoordinator(self.part, self.printing, **self.coordinator_settings)
@@ -166,6 +171,35 @@ def test_after_a_loss_decisions_come_again_in_the_same_layer(square: Part) -> No
     rejoined = next(message for message in job.coordinator.heard if isinstance(message, StartLayer))
     assert rejoined.printed == job.order(0)[: len(rejoined.printed)]
     assert_every_cell_once_and_in_time(job)
+
+
+def test_a_printer_that_thinks_for_itself_goes_on_as_smartscan_does(square: Part) -> None:
+    async def cut(job: Job) -> None:
+        await job.window_reached(0, 10)
+        job.coordinator.cut()
+
+    settings = msgspec.structs.replace(SETTINGS, fallback=Fallback(order="smartscan", smartscan_limit_ms=1e6))
+    job = Job(square, lookahead=4).print(cut, settings=settings)
+    assert_every_cell_once_and_in_time(job)
+    fallbacks = [line for line in job.windows(0) if line["source"] == "fallback"]
+    assert len(fallbacks) > 15
+    assert {line["fallback_order"] for line in fallbacks} == {"smartscan"}
+    assert job.order(0) == order_layer(square, 0, job.camera.maps[0]).order, "the loss leaves no trace in the order"
+
+
+def test_a_printer_too_slow_to_think_for_itself_takes_the_order_below(
+    square: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenths_s = itertools.count()
+    slow = partial(Thinker, clock=lambda: 0.1 * next(tenths_s))
+    monkeypatch.setattr("agent.printing.Thinker", slow)
+    settings = msgspec.structs.replace(SETTINGS, fallback=Fallback(order=["smartscan", "farthest"]))
+    job = Job(square, absent=True).print(settings=settings)
+    assert_every_cell_once_and_in_time(job)
+    orders = [line["fallback_order"] for line in job.windows(0)]
+    assert orders.count("farthest") >= CELLS - 2, "a thought or two were ready before the first was timed"
+    (first, _) = [line for line in job.lines if line["event"] == "fallback_too_slow"]
+    assert (first["window_ms"], first["limit_ms"]) == (pytest.approx(50.0), 30.0)
 
 
 def test_a_short_loss_within_the_buffer_leaves_no_trace_in_the_order(square: Part) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely.geometry import box
 
 from agent.keeper import Drop, Handover, Outcome, State, WindowKeeper
 from agent.keeper.table import TABLE, Event
 from cosmic.errors import DriverError, LayerComplete, LocalProtocolError
-from fallback import RandomOrder, SequentialOrder
+from fallback import Layout, make_ladder
 from protocol.messages import Decisions
+from thermal.building import build_from_outline
+from thermal.process import Process
 
 WINDOW_S = 0.040
 GUARD_S = 0.005
+PART = build_from_outline(box(0, 0, 0.8, 0.8), "one cell", Process(), island_mm=0.8)
+LAYOUT = Layout(PART.geometry_of(0), PART.process)  # the orders used here look at the cells left alone
 
 
 def decided(
@@ -25,9 +30,9 @@ def decided(
 
 
 def keeper_of(cells: int = 4, *, up: bool = True) -> WindowKeeper:
-    keeper = WindowKeeper(SequentialOrder(), guard_s=GUARD_S)
+    keeper = WindowKeeper(make_ladder(["sequential"]), guard_s=GUARD_S)
     keeper.link(up=up)
-    keeper.start_layer(0, [WINDOW_S] * cells, deadline_s=1.0)
+    keeper.start_layer(0, [WINDOW_S] * cells, layout=LAYOUT, deadline_s=1.0)
     return keeper
 
 
@@ -48,6 +53,7 @@ def test_a_buffered_decision_is_offered_as_soon_as_its_window_is_next() -> None:
     first = keeper.offer(0.2)
     assert first is not None
     assert (first.window, first.cell, first.outcome, first.source) == (0, 2, Outcome.ON_TIME, "coordinator")
+    assert first.order == ""
     assert first.slack_s == pytest.approx(0.8)
     assert first.ahead_s == pytest.approx(0.9)
     assert first.uniformity == 0.25
@@ -67,8 +73,8 @@ def test_a_decision_without_uniformity_says_none() -> None:
 
 
 def test_the_first_cell_waits_for_a_few_decisions_and_not_for_long() -> None:
-    keeper = WindowKeeper(SequentialOrder(), guard_s=GUARD_S, start_windows=3, start_wait_s=0.1)
-    keeper.start_layer(0, [WINDOW_S] * 4, deadline_s=1.0)
+    keeper = WindowKeeper(make_ladder(["sequential"]), guard_s=GUARD_S, start_windows=3, start_wait_s=0.1)
+    keeper.start_layer(0, [WINDOW_S] * 4, layout=LAYOUT, deadline_s=1.0)
     keeper.decisions(decided(0, [3, 2]), 0.2)
     assert keeper.offer(0.2) is None
     assert keeper.deadline_s == pytest.approx(0.3)
@@ -82,8 +88,8 @@ def test_the_first_cell_waits_for_a_few_decisions_and_not_for_long() -> None:
 
 
 def test_a_layer_of_fewer_cells_waits_for_no_more_decisions_than_it_has() -> None:
-    keeper = WindowKeeper(SequentialOrder(), guard_s=GUARD_S, start_windows=3, start_wait_s=0.1)
-    keeper.start_layer(0, [WINDOW_S] * 2, deadline_s=1.0)
+    keeper = WindowKeeper(make_ladder(["sequential"]), guard_s=GUARD_S, start_windows=3, start_wait_s=0.1)
+    keeper.start_layer(0, [WINDOW_S] * 2, layout=LAYOUT, deadline_s=1.0)
     keeper.decisions(decided(0, [1, 0]), 0.2)
     assert keeper.offer(0.2) is not None
 
@@ -95,6 +101,7 @@ def test_without_a_decision_the_fallback_order_answers_at_the_deadline(up: bool,
     keeper = keeper_of(up=up)
     handover = keeper.take(1.0)
     assert (handover.cell, handover.source, handover.outcome) == (0, "fallback", outcome)
+    assert handover.order == "sequential"
     assert handover.ahead_s is None
 
 
@@ -165,7 +172,7 @@ def test_a_decision_that_does_not_count_is_dropped_and_counted(message: Decision
 
 
 def test_decisions_without_a_layer_are_stale() -> None:
-    keeper = WindowKeeper(SequentialOrder(), guard_s=0.0)
+    keeper = WindowKeeper(make_ladder(["sequential"]), guard_s=0.0)
     assert drops(keeper, decided(0, [0])) == [Drop.STALE_LAYER]
     assert keeper.rejoin() is None
 
@@ -276,8 +283,8 @@ def test_every_state_can_be_left_and_every_event_is_used() -> None:
 def test_whatever_the_coordinator_and_the_link_do_every_cell_is_scanned_once_and_in_time(
     data: st.DataObject, cells: int, seed: int
 ) -> None:
-    keeper = WindowKeeper(RandomOrder(seed), guard_s=GUARD_S)
-    keeper.start_layer(3, [WINDOW_S] * cells, deadline_s=1.0)
+    keeper = WindowKeeper(make_ladder(["random"], seed), guard_s=GUARD_S)
+    keeper.start_layer(3, [WINDOW_S] * cells, layout=LAYOUT, deadline_s=1.0)
     handed: list[Handover] = []
     started: list[int] = []
     told: list[int] = []
