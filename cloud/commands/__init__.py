@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cloud.commands import bench, demo, order, part, serve, token
+from cloud.commands import bench, bench_link, demo, order, part, serve, token
 from cosmic.commands import VersionOption, run
 
 app = typer.Typer(help="Prepare parts, choose scan orders, and coordinate printers.", no_args_is_help=True)
@@ -15,6 +15,7 @@ app.command("order")(order.order)
 app.command("serve", epilog="Example: cosmic-cloud serve --config coordinator.toml")(serve.serve)
 app.add_typer(token.app, name="token")
 app.add_typer(bench.app, name="bench")
+bench.app.command("link", epilog="Example: cosmic-cloud bench link --workers 16 --json")(bench_link.link)
 app.command("demo", epilog="Example: cosmic-cloud demo --fault coordinator")(demo.demo)
 
 
