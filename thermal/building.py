@@ -1,34 +1,39 @@
-"""Prepares a part: from a solid or an outline to geometries with cells and inputs.
+"""Prepares a part in memory: from a file or an outline to geometries with cells and inputs.
 
-Needs the `cloud` extra. Computes only; writing is part.py's.
+Needs the `cloud` extra. Building into a folder, in parallel and resumable, is preparing/folder.py's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cosmic.errors import GeometryError
-from thermal.cells import MERGED_BELOW, islands
-from thermal.elements import Grid, grid_over, rasterise
-from thermal.extra import geometry_library
-from thermal.geometry import Geometry
-from thermal.inputs import inputs
-from thermal.manifest import IslandsUsed
+from thermal.elements import ELEMENTS_MAX
+from thermal.manifest import CellsUsed, HatchesUsed, IslandsUsed, StripesUsed
 from thermal.part import Part, make_part
+from thermal.partitions import MERGED_BELOW
+from thermal.preparing.cutting import Progress, cut_layers
+from thermal.preparing.folder import Step, build_folder, process_for
+from thermal.preparing.workers import geometry_from
 from thermal.process import Process
-from thermal.slicing import LAYERS_MAX, layer_count, outlines
-from thermal.solid import PLATE_MM, read_solid
+from thermal.solid import PLATE_MM
+from thermal.sources import DrawnSource, Source, open_source
+
+__all__ = [
+    "HatchesUsed", "IslandsUsed", "Progress", "StripesUsed", "build_folder", "build_from_outline",
+    "build_in_memory", "build_part", "island_elements", "islands_of", "open_source", "stripes_of",
+]  # fmt: skip
 
 ISLAND_MM = 2.8
 """Side of an island unless told: 14 elements of 0.2 mm, mean windows of 38 to 62 ms at 0.8 m/s."""
 
-Progress = Callable[[str, int, int], None]
-"""(what is being done, done, total)."""
+
+STRIPE_MM = 5.0
+"""Width of a stripe unless told, as machines use."""
+
+STRIPE_MAX_MM = 10_000.0
 
 
 def build_part(
@@ -36,49 +41,33 @@ def build_part(
     process: Process | None = None,
     *,
     island_mm: float | None = None,
+    cells: CellsUsed | None = None,
     units: str | None = None,
     layers: int | None = None,
     name: str | None = None,
     plate_mm: tuple[float, float, float] = PLATE_MM,
     progress: Progress | None = None,
 ) -> Part:
-    """Prepare a part from an STL file.
+    """Prepare a part from an STL, 3MF, CLI, PNG or npy file, or a folder of masks.
 
     Args:
         path: the file.
         process: process settings; `element_m` is the side of an element and the hatch distance.
         island_mm: side of the islands, a whole number of elements; None: about 2.8 mm.
-        units: of the file: mm, cm, m or inch; None: mm, and what looks like others is refused.
+        cells: how to cut layers into cells; None: islands.
+        units: of an STL file: mm, cm, m or inch; None: mm, and what looks like others is refused.
         layers: only so many layers from the plate up; None: all.
         name: of the part; None: the file's.
         plate_mm: what the printer can build, mm.
         progress: told at every step.
 
     Raises:
-        GeometryError: the solid, a layer or the islands cannot be prepared.
+        GeometryError: the file, a layer or the cells cannot be prepared.
         UsageError: the units are unknown, or the `cloud` extra is not installed.
     """
     process = process or Process()
-    solid = read_solid(path, units, plate_mm)
-    layer_mm = process.layer_m * 1e3
-    height = layer_count(solid, layer_mm)
-    count = height if layers is None else layers
-    if not 1 <= count <= height:
-        raise GeometryError(
-            f"{count} layers are not possible",
-            where=str(path),
-            why=f"the solid has {height}",
-            remedy=f"give --layers from 1 to {height}",
-        )
-    return _prepare(
-        name or solid.name,
-        process,
-        solid.bounds_mm,
-        outlines(solid, layer_mm, count),
-        count,
-        island_mm=island_mm,
-        progress=progress,
-    )
+    source = open_source(path, process, layers=layers, units=units, plate_mm=plate_mm)
+    return build_in_memory(source, process, cells or islands_of(island_mm, process), name=name, progress=progress)
 
 
 def build_from_outline(
@@ -88,6 +77,7 @@ def build_from_outline(
     *,
     layers: int = 1,
     island_mm: float | None = None,
+    cells: CellsUsed | None = None,
     progress: Progress | None = None,
 ) -> Part:
     """Prepare a part all of whose layers have one outline.
@@ -98,26 +88,86 @@ def build_from_outline(
         process: process settings.
         layers: number of layers, 1 to 20,000.
         island_mm: side of the islands, a whole number of elements; None: about 2.8 mm.
+        cells: how to cut layers into cells; None: islands.
         progress: told at every step.
 
     Raises:
-        GeometryError: the outline or the islands cannot be prepared.
+        GeometryError: the outline or the cells cannot be prepared.
     """
-    if not 1 <= layers <= LAYERS_MAX:
-        raise GeometryError(
-            f"{layers} layers are not possible",
-            where=name,
-            why=f"1 to {LAYERS_MAX} can be printed",
-            remedy="correct --layers",
-        )
-    return _prepare(
-        name,
-        process or Process(),
-        outline.bounds,
-        [outline] * layers,
-        layers,
-        island_mm=island_mm,
-        progress=progress,
+    process = process or Process()
+    source = DrawnSource(outline, name, layers)
+    return build_in_memory(source, process, cells or islands_of(island_mm, process), progress=progress)
+
+
+def build_in_memory(
+    source: Source,
+    process: Process,
+    cells: CellsUsed,
+    *,
+    name: str | None = None,
+    elements_max: int = ELEMENTS_MAX,
+    progress: Progress | None = None,
+) -> Part:
+    """Prepare a part from any source, all of it in memory; see `build_folder` for large ones.
+
+    Args:
+        source: the layers.
+        process: process settings; the layer thickness gives way to the source's own, if it has one.
+        cells: how to cut layers into cells.
+        name: of the part; None: the source's.
+        elements_max: most elements that a layer may have.
+        progress: told at every step.
+
+    Raises:
+        GeometryError: a layer cannot be prepared.
+    """
+    process = process_for(source, process)
+    layers, distinct = [], []
+    for cut in cut_layers(source, process, cells, elements_max=elements_max, progress=progress):
+        layers.append(cut.number)
+        if cut.layer is not None:
+            distinct.append(cut.layer)
+    geometries = []
+    for number, layer in enumerate(distinct):
+        what = f"inputs of geometry {number + 1} of {len(distinct)}"
+        tell = None if progress is None else Step(progress, what)
+        geometries.append(geometry_from(layer, number, process, tell))
+    return make_part(name or source.name, process, geometries, layers, cells=cells)
+
+
+def islands_of(island_mm: float | None, process: Process) -> IslandsUsed:
+    """Return square islands of a side in mm; None: about 2.8 mm.
+
+    Raises:
+        GeometryError: the side is not a whole number of elements.
+    """
+    return IslandsUsed(island_elements(island_mm, process.element_m * 1e3), MERGED_BELOW)
+
+
+def stripes_of(
+    width_mm: float | None, angle_deg: float, rotation_deg: float, length_mm: float | None, process: Process
+) -> StripesUsed:
+    """Return stripes of a width in mm; None: 5 mm. A length of None leaves them whole.
+
+    Raises:
+        GeometryError: a width or length is less than an element, or an angle is not a finite number.
+    """
+    for where, value_mm in (("stripe-width", width_mm), ("stripe-length", length_mm)):
+        if value_mm is not None and not process.element_m * 1e3 - 1e-9 <= value_mm <= STRIPE_MAX_MM:
+            raise GeometryError(
+                f"{value_mm:g} mm is not possible",
+                where=where,
+                why=f"an element is {process.element_m * 1e3:g} mm, and {STRIPE_MAX_MM:g} mm is the most",
+                remedy="use a size between the two",
+            )
+    if not (math.isfinite(angle_deg) and math.isfinite(rotation_deg)):
+        raise GeometryError("an angle is not a finite number", where="stripe-angle", remedy="give degrees")
+    return StripesUsed(
+        width_m=round((STRIPE_MM if width_mm is None else width_mm) / 1e3, 12),
+        angle_deg=angle_deg,
+        rotation_deg=rotation_deg,
+        length_m=None if length_mm is None else round(length_mm / 1e3, 12),
+        merged_below=MERGED_BELOW,
     )
 
 
@@ -139,83 +189,3 @@ def island_elements(island_mm: float | None, element_mm: float) -> int:
             remedy=f"use {below * element_mm:g} or {(below + 1) * element_mm:g} mm",
         )
     return side
-
-
-def _prepare(
-    name: str,
-    process: Process,
-    bounds_mm: tuple[float, float, float, float],
-    layer_outlines: Iterable[Any],
-    count: int,
-    *,
-    island_mm: float | None,
-    progress: Progress | None,
-) -> Part:
-    element_mm = process.element_m * 1e3
-    side = island_elements(island_mm, element_mm)
-    grid = grid_over(bounds_mm, element_mm)
-    distinct, numbers = _distinct(layer_outlines, grid, name, count, progress)
-    geometries = []
-    for number, (row, col) in enumerate(distinct):
-        what = f"inputs of geometry {number + 1} of {len(distinct)}"
-        tell = None if progress is None else _Step(progress, what)
-        cells = islands(row, col, side)
-        f, g = inputs(row, col, cells, process, tell)
-        geometries.append(
-            Geometry(
-                number=number,
-                dx_m=process.element_m,
-                origin_m=(round(grid.origin_mm[0] / 1e3, 12), round(grid.origin_mm[1] / 1e3, 12)),
-                row=row,
-                col=col,
-                cells=cells,
-                lengths=np.array([cell.size for cell in cells], dtype=np.int64),
-                inputs=f,
-                g=g,
-            )
-        )
-    return make_part(name, process, geometries, numbers, islands=IslandsUsed(side, MERGED_BELOW))
-
-
-class _Step:
-    """One step of the work as a progress callback of (done, total)."""
-
-    def __init__(self, progress: Progress, what: str) -> None:
-        self._progress = progress
-        self._what = what
-
-    def __call__(self, done: int, total: int) -> None:
-        self._progress(self._what, done, total)
-
-
-def _distinct(
-    layer_outlines: Iterable[Any], grid: Grid, name: str, count: int, progress: Progress | None
-) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.int32]]], list[int]]:
-    """Rasterise every layer; return the distinct rasters and each layer's number among them.
-
-    Outlines are compared by their elements, exactly; an outline met before is not rasterised again.
-    """
-    shapely = geometry_library("shapely")
-    by_outline: dict[bytes, int] = {}
-    by_elements: dict[bytes, int] = {}
-    distinct: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
-    numbers: list[int] = []
-    for layer, outline in enumerate(layer_outlines):
-        drawn = shapely.to_wkb(shapely.normalize(outline))
-        if drawn not in by_outline:
-            row, col = rasterise(outline, grid)
-            if row.size == 0:
-                raise GeometryError(
-                    f"layer {layer} has no area: no element of {grid.dx_mm:g} mm has its centre inside",
-                    where=name,
-                    remedy="use smaller elements",
-                )
-            key = row.tobytes() + col.tobytes()
-            if key not in by_elements:
-                by_elements[key] = len(distinct)
-                distinct.append((row, col))
-            by_outline[drawn] = by_elements[key]
-        numbers.append(by_outline[drawn])
-        if progress is not None:
-            progress("slicing", layer + 1, count)
-    return distinct, numbers

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from cosmic.errors import PartError
 from thermal.process import Process
 
-SCHEMA = 1
+SCHEMA = 2
 
 
-class IslandsUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class IslandsUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="islands"):
     """How the cells were made: square islands.
 
     Attributes:
@@ -23,6 +24,36 @@ class IslandsUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     side_elements: int
     merged_below: float
+
+
+class StripesUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stripes"):
+    """How the cells were made: stripes.
+
+    Attributes:
+        width_m: of a stripe, m.
+        angle_deg: direction of the stripes of layer 0, from x towards y, degrees.
+        rotation_deg: by how much the direction turns from layer to layer, degrees.
+        length_m: of a piece of a stripe, m; None: stripes are not cut.
+        merged_below: pieces smaller than this share of `width_m` squared were merged into a neighbour.
+    """
+
+    width_m: float
+    angle_deg: float = 0.0
+    rotation_deg: float = 0.0
+    length_m: float | None = None
+    merged_below: float = 0.25
+
+    def angle_of(self, layer: int) -> float:
+        """Return the direction of a layer's stripes, degrees, from 0 to below 180: opposite ones are equal."""
+        return round((self.angle_deg + self.rotation_deg * layer) % 180.0, 9) % 180.0
+
+
+class HatchesUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hatches"):
+    """How the cells were made: each hatch group of the build file is a cell."""
+
+
+CellsUsed = IslandsUsed | StripesUsed | HatchesUsed
+"""How the cells of a part were made."""
 
 
 class OperatorUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +81,7 @@ class GeometryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         elements: n.
         cells: number of cells.
         origin_m: x and y of the lower left corner of grid square (0, 0), m.
+        inputs: `stored` in the file, or `derived` from it and the process where they are first used.
     """
 
     file: str
@@ -58,6 +90,7 @@ class GeometryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     elements: int
     cells: int
     origin_m: tuple[float, float]
+    inputs: Literal["stored", "derived"] = "stored"
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         units: of every value whose name ends in a unit.
         name: what a person calls the part.
         process: process settings.
-        islands: how the cells were made.
+        cells: how the cells were made.
         operator: how maps are carried across windows.
         geometries: the distinct layer geometries.
         layers: for every layer the number of its geometry.
@@ -78,7 +111,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     units: str
     name: str
     process: Process
-    islands: IslandsUsed
+    cells: CellsUsed
     operator: OperatorUsed
     geometries: tuple[GeometryEntry, ...]
     layers: tuple[int, ...]

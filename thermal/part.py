@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 
 from cosmic.errors import PartError
-from thermal.arrays import decode_geometry, encode_geometry
+from thermal.arrays import encode_cut, encode_geometry
 from thermal.exchange import put_in_place
-from thermal.geometry import Geometry
+from thermal.geometry import CutLayer, Geometry
 from thermal.manifest import (
     SCHEMA,
+    CellsUsed,
     GeometryEntry,
-    IslandsUsed,
     Manifest,
     OperatorUsed,
     canonical_bytes,
@@ -31,8 +31,11 @@ from thermal.manifest import (
     part_digest,
 )
 from thermal.process import Process
+from thermal.shelf import GeometryFiles, read_checked
 
-__all__ = ["Geometry", "Manifest", "Part", "load_part", "make_part", "part_digest", "write_part"]
+__all__ = [
+    "Geometry", "Manifest", "Part", "load_part", "make_part", "part_digest", "verify_part", "write_part"
+]  # fmt: skip
 
 MANIFEST = "part.json"
 
@@ -43,13 +46,13 @@ class Part:
 
     Attributes:
         manifest: everything that decides what is printed.
-        geometries: the distinct layer geometries, by number.
+        geometries: the distinct layer geometries, by number; those of a folder are read when first used.
         digest: SHA-256 hex of the manifest: the part's name on the wire.
         folder: where it was loaded from or written to; None for a part that is only in memory.
     """
 
     manifest: Manifest
-    geometries: tuple[Geometry, ...]
+    geometries: Sequence[Geometry]
     digest: str
     folder: Path | None = None
 
@@ -74,6 +77,9 @@ class Part:
         Raises:
             PartError: the part has no such layer.
         """
+        return self.geometries[self._number(layer)]
+
+    def _number(self, layer: int) -> int:
         if not 0 <= layer < self.layers:
             raise PartError(
                 f"there is no layer {layer}",
@@ -81,12 +87,22 @@ class Part:
                 why=f"it has layers 0 to {self.layers - 1}",
                 remedy="give a layer of the part",
             )
-        return self.geometries[self.manifest.layers[layer]]
+        return self.manifest.layers[layer]
 
     @property
     def largest(self) -> Geometry:
         """The geometry with the most elements; the first of several."""
-        return max(self.geometries, key=lambda geometry: geometry.elements)
+        entries = self.manifest.geometries
+        return self.geometries[max(range(len(entries)), key=lambda number: entries[number].elements)]
+
+    def size_of(self, layer: int) -> tuple[int, int]:
+        """Return elements and cells of a layer, without reading its geometry.
+
+        Raises:
+            PartError: the part has no such layer.
+        """
+        entry = self.manifest.geometries[self._number(layer)]
+        return entry.elements, entry.cells
 
 
 def make_part(
@@ -95,7 +111,7 @@ def make_part(
     geometries: Sequence[Geometry],
     layers: Sequence[int],
     *,
-    islands: IslandsUsed,
+    cells: CellsUsed,
     operator: OperatorUsed | None = None,
 ) -> Part:
     """Return a part in memory.
@@ -105,47 +121,66 @@ def make_part(
         process: process settings.
         geometries: the distinct layer geometries; their numbers are their places.
         layers: for every layer the number of its geometry.
-        islands: how the cells were made.
+        cells: how the cells were made.
         operator: how maps are carried across windows; None: polynomial, 1e-8.
     """
-    entries = []
-    for geometry in geometries:
-        content = encode_geometry(geometry)
-        entries.append(
-            GeometryEntry(
-                file=f"geometry-{geometry.number:04d}.npz",
-                sha256=hashlib.sha256(content).hexdigest(),
-                bytes=len(content),
-                elements=geometry.elements,
-                cells=len(geometry.cells),
-                origin_m=geometry.origin_m,
-            )
-        )
-    manifest = Manifest(
+    entries = tuple(entry_of(geometry.number, geometry, encode_geometry(geometry)) for geometry in geometries)
+    manifest = make_manifest(name, process, entries, layers, cells, operator)
+    return Part(manifest, tuple(geometries), part_digest(manifest))
+
+
+def entry_of(number: int, layer: Geometry | CutLayer, content: bytes) -> GeometryEntry:
+    """Return the manifest's entry of a layer geometry whose array file has the bytes `content`."""
+    return GeometryEntry(
+        file=geometry_file(number),
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        elements=layer.elements,
+        cells=len(layer.cells),
+        origin_m=layer.origin_m,
+        inputs="stored" if isinstance(layer, Geometry) else "derived",
+    )
+
+
+def geometry_file(number: int) -> str:
+    """Return the name of the array file of a geometry."""
+    return f"geometry-{number:04d}.npz"
+
+
+def make_manifest(
+    name: str,
+    process: Process,
+    entries: Sequence[GeometryEntry],
+    layers: Sequence[int],
+    cells: CellsUsed,
+    operator: OperatorUsed | None = None,
+) -> Manifest:
+    """Return the manifest of a part; see `make_part`."""
+    return Manifest(
         schema=SCHEMA,
         units="SI",
         name=name,
         process=process,
-        islands=islands,
+        cells=cells,
         operator=operator or OperatorUsed(),
         geometries=tuple(entries),
         layers=tuple(layers),
     )
-    return Part(manifest, tuple(geometries), part_digest(manifest))
 
 
 def load_part(folder: Path | str) -> Part:
-    """Read and verify a part's folder.
+    """Read a part's folder: its manifest now, its geometries when they are first used.
 
     Raises:
-        PartError: it is missing, damaged, truncated, or of another schema version.
+        PartError: it is missing, damaged, or of another schema version, or an array file is missing or has
+            another size. An array file of the right size that is not the one of the manifest is refused
+            where it is used, or by `verify_part`.
         ProcessError: its process settings are not physical.
     """
     folder = Path(folder)
     path = folder / MANIFEST
     manifest = decode_manifest(_read(path, "build it with 'cosmic-cloud part build'"), str(path))
-    geometries = []
-    for number, entry in enumerate(manifest.geometries):
+    for entry in manifest.geometries:
         file = folder / entry.file
         if file.parent != folder:  # a manifest may come over the wire
             raise PartError(
@@ -153,24 +188,37 @@ def load_part(folder: Path | str) -> Part:
                 where=str(path),
                 remedy="copy or build the part again",
             )
-        content = _read(file, "copy or build the part again")
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
-            raise PartError(
-                f"the file is not the one of the manifest ({len(content)} of {entry.bytes} bytes)",
-                where=str(file),
-                why="its SHA-256 differs",
-                remedy="copy or build the part again",
-            )
-        geometry = decode_geometry(content, number, manifest.process.element_m, entry.origin_m, str(file))
-        if (geometry.elements, len(geometry.cells)) != (entry.elements, entry.cells):
-            raise PartError(
-                f"the manifest tells {entry.elements} elements and {entry.cells} cells, "
-                f"the file {geometry.elements} and {len(geometry.cells)}",
-                where=str(file),
-                remedy="copy or build the part again",
-            )
-        geometries.append(geometry)
-    return Part(manifest, tuple(geometries), part_digest(manifest), folder)
+        _check_size(file, entry)
+    return Part(manifest, GeometryFiles(folder, manifest), part_digest(manifest), folder)
+
+
+def verify_part(folder: Path | str) -> Part:
+    """Read a part's folder and compare every array file with its digest; return the part.
+
+    Raises:
+        PartError: as `load_part`, and where a file is not the one of the manifest.
+        ProcessError: its process settings are not physical.
+    """
+    part = load_part(folder)
+    for entry in part.manifest.geometries:
+        read_checked(Path(folder) / entry.file, entry)
+    return part
+
+
+def _check_size(file: Path, entry: GeometryEntry) -> None:
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise PartError(
+            f"the file cannot be read: {error.strerror}", where=str(file), remedy="copy or build the part again"
+        ) from error
+    if size != entry.bytes:
+        raise PartError(
+            f"the file is not the one of the manifest ({size} of {entry.bytes} bytes)",
+            where=str(file),
+            why="its SHA-256 differs",
+            remedy="copy or build the part again",
+        )
 
 
 def write_part(part: Part, folder: Path | str, *, force: bool = False) -> Part:
@@ -190,16 +238,17 @@ def write_part(part: Part, folder: Path | str, *, force: bool = False) -> Part:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     try:
         for entry, geometry in zip(part.manifest.geometries, part.geometries, strict=True):
-            _write(partial / entry.file, encode_geometry(geometry))
-        _write(partial / MANIFEST, msgspec.json.format(canonical_bytes(part.manifest), indent=2) + b"\n")
+            stored = entry.inputs == "stored"
+            _write(partial / entry.file, encode_geometry(geometry) if stored else encode_cut(geometry))
+        write_manifest(partial, part.manifest)
         partial.chmod(0o755)  # mkdtemp's folders are for their owner alone
-        load_part(partial)
+        verify_part(partial)
         put_in_place(partial, folder)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return load_part(folder)
@@ -226,6 +275,11 @@ def check_target(folder: Path, *, force: bool) -> None:
         )
 
 
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `part.json`. Raises OSError."""
+    _write(folder / MANIFEST, msgspec.json.format(canonical_bytes(manifest), indent=2) + b"\n")
+
+
 def _read(path: Path, remedy: str) -> bytes:
     try:
         return path.read_bytes()
@@ -240,7 +294,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _unwritable(folder: Path, error: OSError) -> PartError:
+def unwritable(folder: Path, error: OSError) -> PartError:
+    """Return the error for a part that cannot be written."""
     return PartError(
         f"the part cannot be written: {error.strerror}",
         where=str(folder),

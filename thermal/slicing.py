@@ -71,6 +71,14 @@ def _outline(solid: Solid, height_mm: float) -> Any:
     # Bodies may overlap: their outlines are cut where they cross, and what any body fills is inside.
     lines = shapely.union_all(shapely.linestrings(ends))
     faces, cuts, dangles, stray = shapely.polygonize_full(list(shapely.get_parts(lines)))
+    if stray.is_empty and not (cuts.is_empty and dangles.is_empty) and solid.mesh.is_watertight:
+        # The cut through a closed surface is closed: a line that bounds nothing is run through both ways.
+        raise GeometryError(
+            f"the outline at {height_mm:.4g} mm has a wall of zero thickness",
+            where=solid.name,
+            why="it encloses no material",
+            remedy="give the wall a thickness in the program that made it",
+        )
     if not (cuts.is_empty and dangles.is_empty and stray.is_empty):
         raise GeometryError(
             f"the outline at {height_mm:.4g} mm is not closed",
@@ -78,7 +86,15 @@ def _outline(solid: Solid, height_mm: float) -> Any:
             why="the solid's surface does not separate inside from outside there",
             remedy="repair it in the program that made it",
         )
-    return shapely.union_all([face for face in faces.geoms if _winding(ends, face.representative_point()) > 0])
+    winding = [_winding(ends, face.representative_point()) for face in faces.geoms]
+    if min(winding, default=0) < 0:
+        raise GeometryError(
+            f"the outline at {height_mm:.4g} mm crosses itself",
+            where=solid.name,
+            why="the solid is inside out there",
+            remedy="repair it in the program that made it",
+        )
+    return shapely.union_all([face for face, turns in zip(faces.geoms, winding, strict=True) if turns > 0])
 
 
 def _segments(solid: Solid, height_mm: float) -> NDArray[np.float64]:

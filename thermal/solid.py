@@ -1,4 +1,4 @@
-"""Reads a solid from an STL file and checks that it can be printed. Needs the `cloud` extra."""
+"""Reads a solid from an STL or 3MF file and checks that it can be printed. Needs the `cloud` extra."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from cosmic.errors import GeometryError, UsageError
 from thermal.extra import geometry_library
+from thermal.readers.threemf import read_3mf
 
 MM_PER_UNIT = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 PLATE_MM = (250.0, 250.0, 300.0)
@@ -46,11 +47,12 @@ class Solid:
 
 
 def read_solid(path: Path, units: str | None = None, plate_mm: tuple[float, float, float] = PLATE_MM) -> Solid:
-    """Read an STL file, binary or ASCII.
+    """Read an STL file, binary or ASCII, or a 3MF file.
 
     Args:
         path: the file.
-        units: of the file's numbers: mm, cm, m or inch; None takes mm and refuses what looks like others.
+        units: of the numbers of an STL file: mm, cm, m or inch; None takes mm and refuses what looks like
+            others. A 3MF file tells its own.
         plate_mm: width, depth and height that the printer can build, mm.
 
     Raises:
@@ -64,9 +66,10 @@ def read_solid(path: Path, units: str | None = None, plate_mm: tuple[float, floa
         )
     mesh = _load(path)
     extents = mesh.extents
-    if units is None:
-        _check_units(path, float(extents.max()))
-    mesh.apply_scale(MM_PER_UNIT[units or "mm"])
+    if path.suffix.lower() == ".stl":
+        if units is None:
+            _check_units(path, float(extents.max()))
+        mesh.apply_scale(MM_PER_UNIT[units or "mm"])
     _check_closed(path, mesh)
     over = [side for side, room in zip(mesh.extents.tolist(), plate_mm, strict=True) if side > room + 1e-6]
     if over:
@@ -89,17 +92,21 @@ def _load(path: Path) -> Any:
         raise GeometryError(
             f"the file cannot be read: {error.strerror}", where=str(path), remedy="check its name"
         ) from error
-    if path.suffix.lower() != ".stl":
+    suffix = path.suffix.lower()
+    if suffix not in {".stl", ".3mf"}:
         raise GeometryError(
-            f"the file type '{path.suffix}' is not known", where=str(path), remedy="export it as STL"
+            f"the file type '{path.suffix}' is not known", where=str(path), remedy="export it as STL or 3MF"
         )
     if not 0 < size <= FILE_BYTES_MAX:
         raise GeometryError(
             "the file is empty" if size == 0 else f"the file has {size} bytes",
             where=str(path),
-            why=f"an STL file of 1 to {FILE_BYTES_MAX} bytes is needed",
+            why=f"a file of 1 to {FILE_BYTES_MAX} bytes is needed",
             remedy="export it again",
         )
+    if suffix == ".3mf":
+        vertices, faces = read_3mf(path)
+        return trimesh.Trimesh(vertices, faces)
     try:
         with path.open("rb") as file:
             mesh = trimesh.load_mesh(file, file_type="stl")

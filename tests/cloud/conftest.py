@@ -26,7 +26,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Part:
     large = build_from_outline(box(0, 0, 6.0, 6.0), "large", Process(), island_mm=1.0)
     small = build_from_outline(box(0, 0, 3.4, 2.6), "small", Process(), island_mm=1.0)
     geometries = [large.geometries[0], replace(small.geometries[0], number=1)]
-    made = make_part("plate", large.process, geometries, [0, 0, 1], islands=large.manifest.islands)
+    made = make_part("plate", large.process, geometries, [0, 0, 1], cells=large.manifest.cells)
     folder = tmp_path_factory.mktemp("cloud") / "parts" / "plate"
     written = write_part(made, folder)
     for geometry in written.geometries:

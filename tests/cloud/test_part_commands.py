@@ -276,8 +276,8 @@ def test_a_damaged_part_is_refused(cosmic: Cosmic, tmp_path: Path) -> None:
     refused(cosmic("part", "show", tmp_path / "p"), "geometry-0000.npz", "SHA-256", "build the part again")
     array.write_bytes(content)
     manifest = tmp_path / "p" / "part.json"
-    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))
-    refused(cosmic("order", tmp_path / "p"), "version 2", "update cosmic-lpbf")
+    manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 3'))
+    refused(cosmic("order", tmp_path / "p"), "version 3", "update cosmic-lpbf")
 
 
 @pytest.mark.parametrize("words", [["part", "build"], ["part", "show"], ["part", "sample"], ["order"]])

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from thermal.building import build_part
 from thermal.part import Part
 from thermal.process import Process
+
+# Machines are shared: how long an example takes says nothing about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 GEAR = Path(__file__).parents[2] / "examples" / "gear.stl"
 

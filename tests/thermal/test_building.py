@@ -24,7 +24,7 @@ def test_the_gear_has_one_geometry_for_all_layers(gear: Part) -> None:
     geometry = gear.geometry_of(39)
     assert geometry.elements == pytest.approx(2500, rel=0.02)
     assert sum(geometry.lengths) == geometry.elements
-    assert len(geometry.cells) == 48
+    assert len(geometry.cells) == 47
 
 
 def test_the_same_file_gives_the_same_digest(gear: Part) -> None:

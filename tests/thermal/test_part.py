@@ -16,7 +16,7 @@ from cosmic.errors import PartError, ProcessError
 from tests.thermal.outlines import geometry_of
 from thermal.arrays import decode_geometry, encode_geometry
 from thermal.manifest import IslandsUsed
-from thermal.part import Part, load_part, make_part, part_digest, write_part
+from thermal.part import Part, load_part, make_part, part_digest, verify_part, write_part
 from thermal.process import Process
 
 
@@ -30,7 +30,7 @@ def small_part(name: str = "block", process: Process | None = None) -> Part:
         1, row_col.dx_m, row_col.origin_m, row_col.row, row_col.col, row_col.cells, row_col.lengths,
         row_col.inputs, row_col.g,
     )  # fmt: skip
-    return make_part(name, process, [first, second], [0, 0, 1, 0], islands=IslandsUsed(4, 0.25))
+    return make_part(name, process, [first, second], [0, 0, 1, 0], cells=IslandsUsed(4, 0.25))
 
 
 def names(folder: Path) -> list[str]:
@@ -172,8 +172,8 @@ def flip(folder: Path) -> None:
         (cut("part.json", 0), "part.json.*damaged"),
         (cut("geometry-0000.npz", 500), "geometry-0000.npz.*500 of.*SHA-256"),
         (flip, "geometry-0001.npz.*SHA-256"),
-        (change_manifest(schema=2), "version 2.*reads version 1.*update"),
-        (change_manifest(schema=0), "version 0.*build the part again"),
+        (change_manifest(schema=3), "version 3.*reads version 2.*update"),
+        (change_manifest(schema=1), "version 1.*build the part again"),
         (change_manifest(schema="one"), "damaged"),
         (change_manifest(surprise=1), "damaged.*surprise"),
         (change_manifest(layers=[0, 2]), "layers name no geometry"),
@@ -186,7 +186,7 @@ def test_a_damaged_part_is_refused_naming_file_and_remedy(
     write_part(small_part(), tmp_path / "p")
     damage(tmp_path / "p")
     with pytest.raises(PartError, match=says) as refused:
-        load_part(tmp_path / "p")
+        verify_part(tmp_path / "p")
     assert refused.value.remedy
     assert refused.value.exit_code == 2
 
@@ -253,7 +253,7 @@ def test_a_part_is_loaded_without_the_geometry_libraries(tmp_path: Path) -> None
 def test_the_manifest_is_readable_json_with_units_and_digests(tmp_path: Path) -> None:
     part = write_part(small_part(), tmp_path / "p")
     document = msgspec.json.decode((tmp_path / "p" / "part.json").read_bytes())
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["units"] == "SI"
     assert document["operator"] == {"variant": "polynomial", "tolerance": 1e-8, "inputs_dropped": 1e-8}
     assert all(len(entry["sha256"]) == 64 for entry in document["geometries"])

@@ -1,0 +1,1 @@
+"""From the layers of a source to distinct geometries, in memory or in a part's folder."""
