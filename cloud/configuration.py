@@ -66,8 +66,12 @@ class Tokens(_Section, frozen=True, kw_only=True):
 class EngineSettings(_Section, frozen=True, kw_only=True):
     """What carries a map across a window, and where."""
 
-    name: Literal["inline", "local"] = "inline"
-    """`inline`: the polynomial operator in this process; `local`: dense blocks in processes of this machine."""
+    name: Literal["inline", "local", "simulated"] = "inline"
+    """`inline`: the polynomial operator in this process; `local`: dense blocks in processes of this machine;
+    `simulated`: a model of a platform of functions, with real results."""
+
+    profile: str = "paper"
+    """What the simulated platform is like: `paper`, or the path of a TOML file."""
 
     plan: str | None = None
     """JSON file of a plan; set, it takes the place of `groups`, `dealing`, `mode`, `blocks_*` and `precision`."""
@@ -95,6 +99,19 @@ class EngineSettings(_Section, frozen=True, kw_only=True):
 
     apply_timeout_ms: PositiveFloat = 2000.0
     """Longest wait for a worker's product before it is replaced, milliseconds."""
+
+    spare: bool = True
+    """Whether the coordinator computes a window itself (polynomial operator) when a function of a platform is at
+    fault; False: the function is asked again, then the engine has failed."""
+
+    spare_after_ms: PositiveFloat = 200.0
+    """Longest wait for a function before the spare computes the window, milliseconds."""
+
+    warm_interval_s: PositiveFloat = 5.0
+    """Time between the dummy requests that keep functions warm while powder is spread, seconds."""
+
+    warm_silence_s: PositiveFloat = 120.0
+    """Functions are not kept warm for a printer that has said nothing for so long, seconds."""
 
     load_timeout_s: PositiveFloat = 120.0
     """Longest loading of a worker, seconds."""

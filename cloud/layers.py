@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from cloud.controller import Carry, Decision, LayerController
+from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines import Guess, LayerWork
 from cloud.outbox import Outbox
 from cosmic.errors import EngineError
@@ -70,7 +70,7 @@ class LayerLoop:
                     self._decided(step)
                 else:
                     assert self._held is None
-                    self._work.rest()
+                    self._work.rest(done=step is Idle.DONE)
                     await self._changed.wait()
                 await asyncio.sleep(0)  # other printers' layers, and the socket, have their turn
         except (LayerRefusal, EngineError) as reason:
@@ -78,6 +78,10 @@ class LayerLoop:
             self._given_up(reason)
         finally:
             self._work.end()
+
+    def stop(self) -> None:
+        """Let go of the layer's functions at once: the layer is over, and `run` is being cancelled."""
+        self._work.end()
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of the layer's canonical log line."""

@@ -17,6 +17,7 @@ from cloud.controller import Predictor
 from cloud.engines import Engine, Progress
 from cloud.engines.inline import InlineEngine
 from cloud.engines.local import LocalEngine
+from cloud.engines.simulated import simulated_engine
 from cloud.guesses import InputGuess
 from cloud.plans import Plan
 from cosmic.errors import EngineError
@@ -94,4 +95,6 @@ def make_engine(part: Part, settings: EngineSettings, executor: ThreadPoolExecut
     """Return the engine that the settings name, not loaded yet."""
     if settings.name == "local":
         return LocalEngine(part, settings, plan_of(part, settings))
+    if settings.name == "simulated":
+        return simulated_engine(part, plan_of(part, settings), settings, executor=executor)[0]
     return InlineEngine(part, executor, settings.tolerance)

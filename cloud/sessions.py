@@ -143,7 +143,7 @@ class PrinterSession:
                 self._end_layer("ended", windows_printed=message.windows, fallbacks=message.fallbacks)
             case CloseJob():
                 self._end_layer("job closed")
-                self._log.info("job_closed", reason=message.reason)
+                self._log.info("job_closed", reason=message.reason, **self._bill_figures())
                 return False
         return True
 
@@ -243,7 +243,7 @@ class PrinterSession:
             snapshot_bytes_max=self._settings.engine.snapshot_bytes_max,
             predictor=prepared.predictor(scan),
         )
-        work = prepared.engine.begin_layer(geometry.number)
+        work = prepared.engine.begin_layer(geometry.number, self._bill_key(session.job))
         self._layer = LayerLoop(controller, session, work, self._outbox, self._given_up)
         self._layer_task = self._spawn(self._layer.run())
 
@@ -267,9 +267,22 @@ class PrinterSession:
         self._layer = self._layer_task = None
         if layer is None or task is None:
             return
+        layer.stop()
         if task is not asyncio.current_task():
             task.cancel()
         self._log.info("layer", layer=layer.controller.layer, outcome=outcome, **figures, **layer.summary())
+
+    def _bill_key(self, job: OpenJob) -> str:
+        """Return by what an engine knows the job: it goes on over connections."""
+        return f"{self.printer}/{job.job}"
+
+    def _bill_figures(self) -> dict[str, float | int | str]:
+        """Return what the closed job has cost, for the log; nothing where nothing is billed."""
+        job = self._session.job
+        if job is None or self._prepared is None:
+            return {}
+        bill = self._prepared.engine.bill(self._bill_key(job))
+        return {} if bill is None else bill.figures()
 
     # --- tasks ------------------------------------------------------------------------------------------
 

@@ -54,8 +54,9 @@ class InlineEngine:
             await self._operator(geometry)
             progress(done, len(wanted), "operators")
 
-    def begin_layer(self, geometry: int) -> LayerWork:
+    def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
         """Return what applies the operators of one layer; see Engine."""
+        del job
         return SharedLayer(self, geometry)
 
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,9 +76,14 @@ class InlineEngine:
             )
         return y
 
-    async def warm(self) -> WarmReport:
+    async def warm(self, job: str = "") -> WarmReport:
         """Return that there are no workers."""
+        del job
         return WarmReport(workers=0, cold=0, reloaded=0)
+
+    def bill(self, job: str) -> None:
+        """Return None: the coordinator's own machine is paid for whatever it does."""
+        del job
 
     async def close(self) -> None:
         """Forget the operators."""

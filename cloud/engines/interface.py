@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.bills import Bill
+
 Progress = Callable[[int, int, str], None]
 """(done, total, what): how far loading is. Called on the event loop."""
 
@@ -38,8 +40,11 @@ class LayerWork(Protocol):
         """
         ...
 
-    def rest(self) -> None:
-        """Note that nothing will be asked for a while: the look-ahead is reached, or every cell is decided."""
+    def rest(self, *, done: bool) -> None:
+        """Note that nothing will be asked for a while.
+
+        done: every cell is decided and carried over; False: the look-ahead is reached.
+        """
         ...
 
     def end(self) -> None:
@@ -63,15 +68,20 @@ class Engine(Protocol):
         """Load all that a layer needs. Raises EngineError where that cannot be done."""
         ...
 
-    def begin_layer(self, geometry: int) -> LayerWork:
+    def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
         """Return what applies the operators of one layer. Printers may have layers in progress at one time.
 
         geometry: number of the layer geometry.
+        job: whose bill it is on.
         """
         ...
 
-    async def warm(self) -> WarmReport:
+    async def warm(self, job: str = "") -> WarmReport:
         """Ask every worker whether it still has its state, load what is missing, and say what was found."""
+        ...
+
+    def bill(self, job: str) -> Bill | None:
+        """Return what a job has cost so far, and forget it: the job is closed. None where nothing is billed."""
         ...
 
     async def close(self) -> None:
@@ -95,7 +105,7 @@ class SharedLayer:
         del guess
         return await self._engine.apply(self._geometry, cell, theta)
 
-    def rest(self) -> None:
+    def rest(self, *, done: bool) -> None:
         """Nothing is held that could be let go of."""
 
     def end(self) -> None:

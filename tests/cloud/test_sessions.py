@@ -367,7 +367,8 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def begin_layer(self, geometry: int) -> LayerWork:
+    def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
+        del job
         return SharedLayer(self, geometry)
 
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -117,8 +117,9 @@ class LocalEngine:
             await self.close()
             raise
 
-    def begin_layer(self, geometry: int) -> LayerWork:
+    def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
         """Return what applies the operators of one layer; see Engine."""
+        del job
         return SharedLayer(self, geometry)
 
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,8 +153,9 @@ class LocalEngine:
             )
         return y
 
-    async def warm(self) -> WarmReport:
+    async def warm(self, job: str = "") -> WarmReport:
         """Ask every worker for what it holds; those found dead since the last time are loaded again."""
+        del job
         async with self._turn:
             everyone = range(len(self._workers))
             await self._all_alive(everyone)
@@ -167,6 +169,10 @@ class LocalEngine:
             await self._all_alive(everyone)
             cold, reloaded, self._cold, self._reloaded = self._cold, self._reloaded, 0, 0
         return WarmReport(len(self._workers), cold, reloaded)
+
+    def bill(self, job: str) -> None:
+        """Return None: the coordinator's own machine is paid for whatever it does."""
+        del job
 
     async def close(self) -> None:
         """End the workers and give the memory back."""
