@@ -31,6 +31,7 @@ from agent.journal import Journal
 from agent.keeper import Drop, Handover, Outcome, WindowKeeper
 from agent.loop_lag import LoopLag
 from agent.recording import MapRecording
+from agent.status import Status, WorkersStatus
 from agent.thinker import Thinker
 from agent.uplink import Uplink
 from cosmic.errors import CaptureError, RefusedError
@@ -103,6 +104,7 @@ class Printing:
             start_wait_s=settings.printer.start_wait_ms / 1e3,
         )
         self.uplink: Uplink | None = None
+        self.status = Status()
         self._settings = settings
         self._part = part
         self._driver = driver
@@ -126,6 +128,7 @@ class Printing:
         link = asyncio.create_task(self.uplink.run()) if self.uplink is not None else None
         if link is not None:
             link.add_done_callback(self._link_ended)
+            self.status.coordinator_configured()
         self._lag.start()
         try:
             await self._wait_for_coordinator()
@@ -159,6 +162,7 @@ class Printing:
         """Take in what the printer tells."""
         match event:
             case SpreadingStarted():
+                self.status.spreading()
                 self._tell(Spreading(layer=event.layer, seconds=event.seconds))
             case LayerReady():
                 self._layer_ready(event.layer)
@@ -170,10 +174,13 @@ class Printing:
                 self._layer_done(event)
             case JobStarted():
                 _log.info("printing", layers=event.layers, part=self._part.name, digest=self._part.digest)
+                self.status.job_started(self._part.name, self._part.digest, event.layers)
             case JobDone():
                 self._journal.end_job(event.reason, dropped=_names(self.keeper))
+                self.status.job_done(event.reason)
             case Fault():
                 _log.error("printer_fault", cause=event.text)
+                self.status.machine_fault(event.text)
 
     def _layer_ready(self, layer: int) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -183,6 +190,7 @@ class Printing:
             layer, self._driver.windows_s(layer), layout=self._layout_of(layer), deadline_s=now_s + limit_s
         )
         self._set_timer()
+        self.status.layer_ready()
         task = asyncio.create_task(self._capture(self._layer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -195,6 +203,7 @@ class Printing:
             cause = str(error) or f"no frame within {limit_s:g} s"
             map_K, layer.map_from = await asyncio.to_thread(self._map_without_camera, layer.number)
             _log.warning("no_frame", layer=layer.number, cause=cause, map_from=layer.map_from)
+            self.status.no_frame(layer.number, cause)
         layer.map_K = map_K
         if self._layer is not layer:  # the layer was over before its frame came
             return
@@ -236,6 +245,7 @@ class Printing:
             link_up=self._link_ready,
             cause="" if handover.outcome is Outcome.ON_TIME else self._words(handover.outcome, layer),
         )
+        self.status.window(fallback=handover.source == "fallback", uniformity=handover.uniformity)
 
     def _layer_done(self, event: LayerDone) -> None:
         layer = self._layer
@@ -243,14 +253,16 @@ class Printing:
             return
         self.keeper.end_layer()
         self._stop_timer()
+        starved_ms = round(event.starved_s * 1e3, 3)
         tally = self._journal.end_layer(
             event.layer,
             epochs=self.keeper.epoch,
-            starved_ms=round(event.starved_s * 1e3, 3),
+            starved_ms=starved_ms,
             first_cell_ms=None if layer.first_cell_s is None else round(layer.first_cell_s * 1e3, 3),
             map_from=layer.map_from,
             order=layer.printed,
         )
+        self.status.layer_done(event.layer, tally, starved_ms=starved_ms, map_from=layer.map_from)
         self._tell(EndLayer(layer=event.layer, windows=tally.windows, fallbacks=tally.fallbacks))
         if layer.map_K is not None:
             self._last = (layer.number, layer.map_K, layer.printed)
@@ -315,6 +327,7 @@ class Printing:
         """The coordinator has the job; a layer in progress is joined anew."""
         _log.info("link", link="up", engine=ready.engine, cells=ready.cells, elements=ready.elements)
         self.keeper.link(up=True)
+        self.status.link_up(ready.engine)
         self._ready.set()
         self._start_layer()
 
@@ -324,6 +337,7 @@ class Printing:
         self._cause = str(cause)
         self._set_timer()
         self._think()
+        self.status.link_down(self._cause)
 
     def _link_ended(self, link: asyncio.Task[None]) -> None:
         """Go on without a coordinator should the uplink itself break: that is a bug, and said so."""
@@ -331,6 +345,7 @@ class Printing:
         if not link.cancelled() and (error := link.exception()) is not None:
             self._cause = f"the uplink stopped: {type(error).__name__}: {error}"
             _log.error("uplink_stopped", cause=self._cause, remedy="restart the agent and report this")
+            self.status.link_down(self._cause)
 
     def link_message(self, message: CoordinatorMessage) -> None:
         """Take in what the coordinator says."""
@@ -341,6 +356,8 @@ class Printing:
                 self._failed(message)
             case Warm():
                 _log.info("warm", layer=message.layer, workers=message.workers, cold=message.cold)
+                found = WorkersStatus(message.layer, message.workers, message.cold, message.reloaded)
+                self.status.workers_warm(found)
             case Progress():
                 self._loading(message)
             case JobReady():
@@ -352,6 +369,7 @@ class Printing:
         if now_s >= self._say_loading_s or message.done == message.total:
             self._say_loading_s = now_s + 1.0
             _log.info("loading", done=message.done, total=message.total, what=message.what)
+            self.status.coordinator_loading(message.done, message.total)
 
     def _decisions(self, message: Decisions) -> None:
         dropped = self.keeper.decisions(message, asyncio.get_running_loop().time())

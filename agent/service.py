@@ -17,6 +17,7 @@ from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
 from agent.recording import MapRecording
+from agent.status import Status
 from agent.uplink import Uplink
 from agent.uplink.credentials import read_token, tls_context
 from fallback import make_ladder
@@ -56,6 +57,7 @@ def assemble(settings: AgentConfiguration) -> tuple[Printing, Journal, Simulated
     journal = Journal(job, settings.printer.guard_ms / 1e3)
     recording = _recording(settings, job, started)
     printing = Printing(settings, part, driver, camera, ladder, journal, recording)
+    printing.status = Status(job)
     if settings.uplink.url:
         printing.uplink = Uplink(settings.uplink, _open_job(settings, part, job), printing)
     _log.info("starting", job=job, part=part.name, digest=part.digest, recording=_folder(recording))
