@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test check format docs lock clean
+.PHONY: help demo test check format simulate docs lock clean
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -25,6 +25,9 @@ check: $(VENV)/.dev  ## Format, lint, types, import contracts
 format: $(VENV)/.dev  ## Format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+simulate: $(VENV)/.dev  ## Check the protocol's invariants under N seeded schedules of faults, or one SEED
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(N),200))
 
 docs: $(VENV)/.dev  ## Write the reference pages that follow from the code
 	@PYTHONPATH=. $(BIN)/python docs/generate.py

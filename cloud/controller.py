@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.snapshots import Snapshots
-from protocol.sessions import LayerRefusal
 
 SNAPSHOT_BYTES_MAX = 16 * 1024 * 1024
 """Default room for states to go back to, bytes a layer."""
@@ -192,22 +191,19 @@ class LayerController:
     def observe(self, epoch: int, printed: Sequence[int], windows_reported: int) -> bool:
         """Take what the agent has told so far: its epoch, all printed cells, and windows scanned to their end.
 
-        Returns True where this began a new epoch: decisions not sent yet are void then.
-        Raises LayerRefusal (`bad_cells`) where a printed cell is not the decided one and no deviation said so.
+        Returns True where the order decided here was left: decisions not sent yet are void then. That is said by a
+        new epoch, or shown by a cell printed otherwise than decided, or before it was decided here: after a
+        rejoin the printer goes on with what an earlier coordinator decided.
         """
         self._windows_reported = windows_reported
         if epoch != self.epoch:
-            self._deviate(epoch, printed)
+            self.epoch = epoch
+            self.epochs += 1
+            self._deviate(printed)
             return True
-        for window in range(self._printed, len(printed)):
-            if window >= len(self.order) or self.order[window] != printed[window]:
-                raise LayerRefusal(
-                    f"cell {printed[window]} was printed in window {window} of epoch {epoch}",
-                    code="bad_cells",
-                    layer=self.layer,
-                    why="it is not the decided one, and no `deviated` said so",
-                    remedy="send start_layer with the printed cells",
-                )
+        if self.order[: len(printed)] != list(printed):
+            self._deviate(printed)
+            return True
         self._printed = len(printed)
         return False
 
@@ -219,7 +215,7 @@ class LayerController:
         self.decided += 1
         return Decision(self.epoch, window, cell, urgent=window <= self._windows_reported + URGENT_WINDOWS)
 
-    def _deviate(self, epoch: int, printed: Sequence[int]) -> None:
+    def _deviate(self, printed: Sequence[int]) -> None:
         """Go back to the last state that the printed and the decided order share, and on from there."""
         common = 0
         for ours, theirs in zip(self.order, printed, strict=False):
@@ -232,8 +228,6 @@ class LayerController:
             self._carry = None
         elif self._position == common:  # the cell being carried over is not the one printed, or not known
             self._carry = None
-        self.epoch = epoch
-        self.epochs += 1
         self.order = list(printed)
         self._printed = len(self.order)
         self._first_undecided = len(self.order)

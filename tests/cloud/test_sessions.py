@@ -292,7 +292,7 @@ async def test_oversized_message_is_closed_with_1009(parts_directory: Path, tmp_
         assert (await end_of(printer))[1] == 1009
 
 
-async def test_printed_cell_that_was_not_decided_is_refused_and_can_be_rejoined(
+async def test_cell_printed_otherwise_than_decided_is_followed(
     coordinator: Running, part: Part, map_K: NDArray[np.float32]
 ) -> None:
     async with coordinator.connect() as socket:
@@ -301,11 +301,8 @@ async def test_printed_cell_that_was_not_decided_is_refused_and_can_be_rejoined(
         await printer.start_layer(0, map_K)
         order = await printer.decided([], 36)
         await printer.tell(Printed(layer=0, epoch=0, window=0, cell=order[1], source="coordinator"))
-        failed = await printer.hear_a(Failed)
-        assert (failed.code, failed.layer) == ("bad_cells", 0)
-        await printer.start_layer(0, map_K, epoch=1, printed=[order[1]])
         expected = order_layer(part, 0, map_K, printed=[order[1]]).order
-        assert await printer.decided([order[1]], 36, epoch=1) == expected
+        assert await printer.decided([order[1]], 36) == expected
 
 
 async def test_peer_that_mixes_layers_up_has_both_refused(
