@@ -16,10 +16,13 @@ from websockets.exceptions import ConnectionClosed
 
 from cloud.configuration import CoordinatorSettings
 from cloud.controller import LayerController
+from cloud.engines import WarmReport
+from cloud.keepwarm import KeepWarm
 from cloud.layers import LayerLoop
 from cloud.outbox import Outbox
 from cloud.parts import UnknownPart
 from cloud.pool import PartPool, PoolFull
+from cloud.warming import Warming
 from cosmic.errors import ConfigurationError, CosmicError, EngineError, PartError, RemoteProtocolError
 from protocol.codec import CLOSE_POLICY_VIOLATION
 from protocol.limits import MESSAGE_LENGTH_MAX
@@ -64,7 +67,7 @@ class PrinterSession:
         self._outbox = Outbox(connection, self._session)
         self._prepared: PreparedPart | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._warming: asyncio.Task[None] | None = None
+        self._warming: Warming | None = None
         self._layer: LayerLoop | None = None
         self._layer_task: asyncio.Task[None] | None = None
         self._layer_outcome = "given up"
@@ -128,6 +131,8 @@ class PrinterSession:
 
     def _received(self, message: AgentMessage) -> bool:
         """Follow one message; return False when the job is over."""
+        if self._warming is not None:
+            self._warming.heard()
         match message:
             case OpenJob():
                 self._log = self._log.bind(job=message.job)
@@ -143,6 +148,8 @@ class PrinterSession:
                 self._end_layer("ended", windows_printed=message.windows, fallbacks=message.fallbacks)
             case CloseJob():
                 self._end_layer("job closed")
+                if self._warming is not None:
+                    self._warming.schedule.closed()
                 self._log.info("job_closed", reason=message.reason, **self._bill_figures())
                 return False
         return True
@@ -180,6 +187,10 @@ class PrinterSession:
             await self.refuse("bad_message", str(error), CLOSE_POLICY_VIOLATION)
             return
         self._session.layer_size = prepared.size
+        engine = self._settings.engine
+        schedule = KeepWarm(engine.warm_interval_s, engine.warm_silence_s)
+        self._warming = Warming(schedule, prepared.engine, self._bill_key(job), self._warm)
+        self._spawn(self._warming.run())
         elements, cells = prepared.largest
         self._log.info(
             "job_opened",
@@ -210,15 +221,10 @@ class PrinterSession:
                 remedy="open the job with the part that is being printed",
                 close_code=CLOSE_POLICY_VIOLATION,
             )
-        if self._warming is None or self._warming.done():  # one at a time: it answers for all
-            self._warming = self._spawn(self._warm(message.layer, self._prepared))
+        assert self._warming is not None
+        self._warming.spreading(message.layer)
 
-    async def _warm(self, layer: int, prepared: PreparedPart) -> None:
-        try:
-            report = await prepared.engine.warm()
-        except EngineError as error:
-            self._log.error("not_warm", layer=layer, **error.as_dict())
-            return
+    def _warm(self, layer: int, report: WarmReport) -> None:
         self._log.info("warm", layer=layer, workers=report.workers, cold=report.cold, reloaded=report.reloaded)
         self._post(Warm(layer=layer, workers=report.workers, cold=report.cold, reloaded=report.reloaded))
 
@@ -226,6 +232,8 @@ class PrinterSession:
 
     def _start_layer(self, message: StartLayer) -> None:
         self._end_layer("started again")
+        if self._warming is not None:
+            self._warming.schedule.layer_began()
         prepared, session = self._prepared, self._session
         assert prepared is not None
         assert session.job is not None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cloud.configuration import EngineSettings
 from cloud.engines.grouped import GroupedEngine
@@ -12,6 +16,19 @@ from cloud.platforms.tokens import CallbackTokens
 from cloud.simulation.platform import SimulatedPlatform
 from cloud.simulation.profile import Profile, read_profile
 from thermal.part import Part
+
+
+class _Spare(InlineEngine):
+    """The coordinator's own product, which takes `taken_ms` of the platform's time."""
+
+    def __init__(self, part: Part, executor: ThreadPoolExecutor, tolerance: float | None, taken_ms: float) -> None:
+        super().__init__(part, executor, tolerance)
+        self._taken_s = taken_ms / 1e3
+
+    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `M_c theta`, float64[n], after that time."""
+        await asyncio.sleep(self._taken_s)
+        return await super().apply(geometry, cell, theta)
 
 
 def simulated_engine(
@@ -31,8 +48,9 @@ def simulated_engine(
     dense: whether workers answer from real blocks; None: where these are small.
     Raises ConfigurationError where there is no such profile, EngineError where the plan does not fit the part.
     """
-    platform = SimulatedPlatform(part, plan, profile or read_profile(settings.profile), seed, dense=dense)
-    spare = InlineEngine(part, executor, settings.tolerance) if settings.spare and executor is not None else None
+    profile = profile or read_profile(settings.profile)
+    platform = SimulatedPlatform(part, plan, profile, seed, dense=dense)
+    spare = _Spare(part, executor, settings.tolerance, profile.spare_ms) if settings.spare and executor else None
     engine = GroupedEngine(
         part, plan, settings, platform, platform.link, CallbackTokens(), {"folder": ""}, spare=spare
     )

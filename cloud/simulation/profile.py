@@ -50,6 +50,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     straggler_share: Share
     straggler_ms: Time
     load_bytes_s: PositiveFloat
+    spare_ms: Time
     invocations_per_s_max: Time
     throttled_share: Share
 

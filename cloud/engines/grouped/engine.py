@@ -265,7 +265,7 @@ class GroupedEngine:
             async with asyncio.timeout(self._patience_s):
                 await future
         except TimeoutError:
-            late = [f for f in crew.functions if self._functions.members[f].state is State.INVOKED]
+            late = [f for f in crew.functions if self._functions.members[f].state is not State.READY]
             for function in late:
                 self._functions.drop(function)
             raise WorkerFault(
