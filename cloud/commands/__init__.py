@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cloud.commands import bench, bench_link, demo, order, part, serve, token
+from cloud.commands import bench, bench_link, demo, deploy, order, part, serve, status, token
 from cosmic.commands import VersionOption, run
 
 app = typer.Typer(help="Prepare parts, choose scan orders, and coordinate printers.", no_args_is_help=True)
@@ -16,6 +16,9 @@ app.command("serve", epilog="Example: cosmic-cloud serve --config coordinator.to
 app.add_typer(token.app, name="token")
 app.add_typer(bench.app, name="bench")
 bench.app.command("link", epilog="Example: cosmic-cloud bench link --workers 16 --json")(bench_link.link)
+app.command("deploy", epilog="Example: cosmic-cloud deploy parts/gear --dry-run")(deploy.deploy)
+app.command("destroy", epilog="Example: cosmic-cloud destroy gear --yes")(deploy.destroy)
+app.command("status", epilog="Example: cosmic-cloud status gear --json")(status.status)
 app.command("demo", epilog="Example: cosmic-cloud demo --fault coordinator")(demo.demo)
 
 

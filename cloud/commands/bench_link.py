@@ -25,7 +25,7 @@ Ways = Annotated[list[str] | None, typer.Option("--way", help="Measure only this
 def link(
     workers: Workers = None, rounds: Rounds = 200, passes: Passes = 3, way: Ways = None, json: JsonOption = False
 ) -> None:
-    """Send a map of 312 KB to all workers and gather their rows: our link, others, and bare sockets as the floor."""
+    """Send a map of 312 KB to all workers and gather their rows: our link, others, and bare sockets."""
     from cloud.link.measuring import measure
     from cloud.link.measuring.figures import VALUES, WAYS
 

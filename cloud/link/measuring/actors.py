@@ -41,7 +41,7 @@ def ray_actors(workers: int, values: int, rounds: int) -> list[float]:
             taken.append(perf_counter() - started_s)
     finally:
         ray.shutdown()
-    check(gathered, workers)
+    check(gathered, workers, values)
     return taken
 
 
@@ -65,5 +65,5 @@ def dask_actors(workers: int, values: int, rounds: int) -> list[float]:
             asked = [actor.answer(theta) for actor in actors]
             gathered = np.concatenate([one.result() for one in asked])
             taken.append(perf_counter() - started_s)
-    check(gathered, workers)
+    check(gathered, workers, values)
     return taken

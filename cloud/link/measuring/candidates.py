@@ -53,10 +53,10 @@ def a_map(values: int) -> Floats64:
     return np.linspace(0.0, 1.0, values)
 
 
-def check(gathered: Floats64, workers: int) -> None:
+def check(gathered: Floats64, workers: int, values: int) -> None:
     """Compare what came back with what was asked."""
     rows = gathered.size // workers
-    expected = a_map(gathered.size)[:rows]
+    expected = a_map(values)[:rows]
     for worker in range(workers):
         if not np.array_equal(gathered[worker * rows : (worker + 1) * rows], expected):
             raise AssertionError(f"worker {worker} answered something else")
@@ -102,7 +102,7 @@ def bare_sockets(workers: int, values: int, rounds: int) -> list[float]:
                         start, end = number * rows * 8 + filled[number], (number + 1) * rows * 8
                         filled[number] += links[number].recv_into(room[start:end])
             taken.append(perf_counter() - started_s)
-    check(gathered, workers)
+    check(gathered, workers, values)
     return taken
 
 
@@ -166,7 +166,7 @@ def our_link(workers: int, values: int, rounds: int) -> list[float]:
                 await gather.all_came
                 taken.append(perf_counter() - started_s)
             await link.close()
-        check(gather.gathered, workers)
+        check(gather.gathered, workers, values)
         return taken
 
     return asyncio.run(run())
@@ -208,7 +208,7 @@ def streams(workers: int, values: int, rounds: int) -> list[float]:
             for _, writer in ends:
                 writer.close()
             server.close()
-        check(gathered, workers)
+        check(gathered, workers, values)
         return taken
 
     return asyncio.run(run())
@@ -250,7 +250,7 @@ def websockets(workers: int, values: int, rounds: int) -> list[float]:
                     await asyncio.gather(*(ask(number) for number in range(workers)))
                     taken.append(perf_counter() - started_s)
                 over.set()
-        check(gathered, workers)
+        check(gathered, workers, values)
         return taken
 
     return asyncio.run(run())
@@ -283,7 +283,7 @@ def zeromq(workers: int, values: int, rounds: int) -> list[float]:
                     gathered[at : at + rows] = np.frombuffer(answer.buffer)
                 taken.append(perf_counter() - started_s)
         context.destroy()
-        check(gathered, workers)
+        check(gathered, workers, values)
         return taken
 
     return asyncio.run(run())

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cloud.link import TcpLink
 from cloud.link.frames import HEADER, HELLO_BYTES_MAX, MAGIC, FrameError, Kind, pack, unpack
+from cloud.link.link import TcpLink
 from cloud.link.worker import TcpChannel, connect
 from cloud.plans import FunctionId
 from cloud.platforms.interface import ServeSummary

@@ -13,7 +13,9 @@ COMMAND = [sys.executable, "-c", "import cloud.commands; cloud.commands.main()",
 
 def test_ways_are_measured_side_by_side() -> None:
     words = ["--workers", "2", "--rounds", "10", "--passes", "1", "--json"]
-    ways = [word for way in ("bare sockets", "cloud.link", "asyncio streams", "websockets") for word in ("--way", way)]
+    ways = [
+        word for way in ("bare sockets", "cloud.link", "asyncio streams", "websockets") for word in ("--way", way)
+    ]
     done = subprocess.run([*COMMAND, *words, *ways], capture_output=True, text=True, check=True)
     results = json.loads(done.stdout)["results"]
     assert [one["way"] for one in results] == ["bare sockets", "cloud.link", "asyncio streams", "websockets"]

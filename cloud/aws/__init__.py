@@ -1,0 +1,1 @@
+"""Amazon's cloud: packaging the worker, creating and removing functions, running them."""
