@@ -156,7 +156,7 @@ def make_manifest(
     operator: OperatorUsed | None = None,
 ) -> Manifest:
     """Return the manifest of a part; see `make_part`."""
-    return Manifest(
+    manifest = Manifest(
         schema=SCHEMA,
         units="SI",
         name=name,
@@ -166,6 +166,8 @@ def make_manifest(
         geometries=tuple(entries),
         layers=tuple(layers),
     )
+    # As it will be read: a power of 300 and one of 300.0 are the same part.
+    return msgspec.json.decode(canonical_bytes(manifest), type=Manifest)
 
 
 def load_part(folder: Path | str) -> Part:

@@ -294,3 +294,78 @@ def test_help_needs_no_numerics() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_stripes_and_their_distribution_of_windows(cosmic: Cosmic, tmp_path: Path) -> None:
+    file = write_stl(box(20, 10, 0.2), tmp_path / "box.stl")
+    words = ["--partition", "stripes", "--stripe-width", 2, "--stripe-angle", 0, "--stripe-rotation", 90]
+    built = document(cosmic("part", "build", file, "-o", tmp_path / "p", "--element", "0.5", *words, "--json"))
+    assert built["partition"]["kind"] == "stripes"
+    assert (built["geometries"], built["layers"], built["cells"]) == (2, 4, 5)
+    window = built["window_ms"]
+    assert (
+        window["min"] <= window["lower_quartile"] <= window["median"] <= window["upper_quartile"] <= window["max"]
+    )
+    assert sum(window["histogram"]["cells"]) == built["cells"]
+
+
+def test_a_build_file_is_built_with_its_own_cells(cosmic: Cosmic, tmp_path: Path) -> None:
+    from tests.thermal.buildfiles import Drawn, ascii_file, filled, put_file
+
+    layer = Drawn(0.05, [(1, 1, [(0, 0), (10, 0), (10, 5), (0, 5)])], [(1, filled(0, 0, 10, 5, 0.1))])
+    file = put_file(tmp_path / "plate.cli", ascii_file([layer]))
+    words = ["part", "build", file, "--element", "0.5", "--json"]
+    assert document(cosmic(*words, "-o", tmp_path / "h", "--cells", "hatches"))["cells"] == 1
+    assert document(cosmic(*words, "-o", tmp_path / "i", "--island", "2.5"))["cells"] == 8
+    lazy = document(cosmic(*words, "-o", tmp_path / "l", "--island", "2.5", "--lazy"))
+    assert lazy["geometry"][0]["inputs"] == "derived"
+    assert sorted(document(cosmic("order", tmp_path / "l", "--json"))["order"]) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--partition", "spirals"], ["islands or stripes"]),
+        (["--cells", "drawn"], ["partition or hatches"]),
+        (["--stripe-width", "5"], ["--partition stripes"]),
+        (["--cells", "hatches"], ["no hatches to take as cells", "leave --cells hatches out"]),
+        (["--cells", "hatches", "--island", "2.5"], ["leave one of them out"]),
+        (["--partition", "stripes", "--island", "2.5"], ["use --stripe-width"]),
+        (["--partition", "stripes", "--stripe-width", "0.1"], ["0.1 mm is not possible"]),
+        (["--elements-max", "100"], ["at most 100 are allowed (--elements-max)"]),
+    ],
+)
+def test_cells_that_cannot_be_made_are_refused(
+    cosmic: Cosmic, tmp_path: Path, words: list[str], says: list[str]
+) -> None:
+    file = write_stl(box(20, 10, 0.2), tmp_path / "box.stl")
+    refused(cosmic("part", "build", file, "-o", tmp_path / "p", "--element", "0.5", *words), *says)
+    assert [path.name for path in tmp_path.iterdir()] == ["box.stl"]
+
+
+def test_show_draws_the_cells(cosmic: Cosmic, gear_folder: Path, tmp_path: Path) -> None:
+    document(cosmic("part", "show", gear_folder, "--plot", tmp_path / "cells.png", "--layer", 2, "--json"))
+    assert (tmp_path / "cells.png").stat().st_size > 10_000
+    refused(cosmic("part", "show", gear_folder, "--plot", tmp_path / "c.png", "--layer", 99), "layers 0 to 39")
+
+
+def test_samples_prints_a_line_a_job(cosmic: Cosmic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thermal.jobs.JOB_AREAS_CM2", (0.5,))
+    words = ["part", "samples", "-o", tmp_path / "jobs", "--layers", 2, "--processes", 1]
+    made = document(cosmic(*words, "--json"))["jobs"]
+    assert len(made) == 10
+    assert {"elements", "cells", "distinct_operators", "window_ms", "dense_float64_bytes"} <= set(made[0])
+    code, out, _ = cosmic(*words)
+    assert code == 0
+    assert len(out.strip().splitlines()) == 11
+
+
+NIST = ROOT / ".." / "shared" / "data" / "nist-test-artifact.stl"
+
+
+@pytest.mark.skipif(not NIST.is_file(), reason="the NIST test artifact is not on this machine")
+def test_a_real_part_is_built(cosmic: Cosmic, tmp_path: Path) -> None:
+    built = document(cosmic("part", "build", NIST, "-o", tmp_path / "nist", "--layers", 1, "--json"))
+    assert built["elements"] == pytest.approx(247_000, rel=0.005)
+    whole = ["part", "build", NIST, "-o", tmp_path / "coarse", "--element", "1", "--lazy", "--json"]
+    assert document(cosmic(*whole))["layers"] == 340

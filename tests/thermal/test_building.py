@@ -10,7 +10,7 @@ import trimesh
 from cosmic.errors import GeometryError
 from tests.thermal.conftest import GEAR
 from tests.thermal.solids import box, write_stl
-from thermal.building import build_from_outline, build_part, island_elements
+from thermal.building import build_from_outline, build_part, island_elements, stripes_of
 from thermal.part import Part
 from thermal.process import Process
 
@@ -93,3 +93,18 @@ def test_the_grid_is_where_the_part_is() -> None:
 def test_no_layers_are_refused() -> None:
     with pytest.raises(GeometryError, match="0 layers"):
         build_from_outline(shapely.box(0, 0, 5, 5), "square", COARSE, layers=0)
+
+
+def test_an_outline_that_crosses_itself_is_refused() -> None:
+    with pytest.raises(GeometryError, match="crosses or touches itself"):
+        build_from_outline(shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)]), "bow tie", COARSE)
+    with pytest.raises(GeometryError, match="no area"):
+        build_from_outline(shapely.LineString([(0, 0), (10, 10)]), "line", COARSE)
+
+
+@pytest.mark.parametrize(("width_mm", "length_mm"), [(0.4, None), (5.0, 0.1), (float("nan"), None), (1e9, None)])
+def test_stripes_of_impossible_sizes_are_refused(width_mm: float, length_mm: float | None) -> None:
+    with pytest.raises(GeometryError, match="mm is not possible"):
+        stripes_of(width_mm, 0.0, 0.0, length_mm, COARSE)
+    with pytest.raises(GeometryError, match="not a finite number"):
+        stripes_of(5.0, float("inf"), 0.0, None, COARSE)

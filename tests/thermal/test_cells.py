@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cosmic.errors import GeometryError
 from tests.thermal.outlines import masks, squares
-from thermal.cells import islands
+from thermal.cells import adjacency, cell_of_element, islands
 from thermal.grid import laplacian
 
 
@@ -24,7 +24,7 @@ def test_cells_cover_the_layer_exactly_once(mask: NDArray[np.bool_], side: int) 
 def test_every_cell_is_connected(mask: NDArray[np.bool_], side: int) -> None:
     row, col = squares(mask)
     for cell in islands(row, col, side):
-        assert connected_components(laplacian(row[cell], col[cell]) if cell.size > 1 else np.eye(1))[0] == 1
+        assert cell.size == 1 or connected_components(laplacian(row[cell], col[cell]))[0] == 1
 
 
 @given(masks(largest=24), st.integers(2, 7))
@@ -98,3 +98,19 @@ def test_small_pieces_merge_in_chains_until_they_are_large_enough() -> None:
 def test_an_island_of_less_than_one_element_is_refused() -> None:
     with pytest.raises(GeometryError, match="islands of 0 elements"):
         islands(*squares(np.ones((2, 2), dtype=np.bool_)), 0)
+
+
+@given(masks(largest=16), st.integers(1, 5))
+def test_adjacency_counts_the_edges_between_cells(mask: NDArray[np.bool_], side: int) -> None:
+    row, col = squares(mask)
+    cells = islands(row, col, side)
+    touching = adjacency(row, col, cells).toarray()
+    cell = cell_of_element(row.size, cells)
+    place = {(int(r), int(c)): int(k) for r, c, k in zip(row, col, cell, strict=True)}
+    expected = np.zeros_like(touching)
+    for (r, c), here in place.items():
+        for there in (place.get((r, c + 1)), place.get((r + 1, c))):
+            if there is not None and there != here:
+                expected[here, there] += 1
+                expected[there, here] += 1
+    assert np.array_equal(touching, expected)

@@ -24,6 +24,31 @@ def test_rows_ascend_with_y() -> None:
     assert np.bincount(row).tolist() == [2, 1]
 
 
+@given(
+    st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), min_size=3, max_size=12),
+    st.sampled_from([0.5, 0.25, 0.3]),
+    st.booleans(),
+)
+def test_elements_are_those_whose_centres_shapely_finds_inside(
+    corners: list[tuple[int, int]], dx: float, rings: bool
+) -> None:
+    outline = shapely.union_all(
+        [shapely.Point(x / 4, y / 4).buffer(1.5, quad_segs=3) for x, y in corners]
+        if rings
+        else [shapely.box(x / 4, y / 4, x / 4 + 1, y / 4 + 2) for x, y in corners]
+    )
+    grid = grid_over(outline.bounds, dx)
+    row, col = rasterise(outline, grid)
+    x = grid.origin_mm[0] + (np.arange(grid.columns) + 0.5) * dx
+    y = grid.origin_mm[1] + (np.arange(grid.rows) + 0.5) * dx
+    found = np.zeros((grid.rows, grid.columns), dtype=np.bool_)
+    found[row, col] = True
+    centres = np.meshgrid(x, y)
+    far = shapely.distance(outline.boundary, shapely.points(*centres)) > 1e-8
+    assert np.array_equal(found[far], shapely.contains_xy(outline, *centres)[far])
+    assert not found[~far].any()  # a centre on the very edge is outside
+
+
 @given(st.floats(1, 20), st.floats(1, 20), st.floats(-50, 50), st.sampled_from([0.2, 0.3, 0.4]))
 def test_a_symmetric_outline_gives_symmetric_elements(width: float, height: float, left: float, dx: float) -> None:
     outline = shapely.Polygon([(left, 3), (left + width, 3), (left + width / 2, 3 + height)])

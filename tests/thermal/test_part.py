@@ -79,6 +79,12 @@ def test_another_process_or_name_is_another_part() -> None:
     assert len(digests) == 3
 
 
+def test_whole_numbers_in_settings_are_the_same_part(tmp_path: Path) -> None:
+    part = small_part(process=Process(power_W=210))
+    assert part.digest == small_part(process=Process(power_W=210.0)).digest
+    assert write_part(part, tmp_path / "p").digest == part.digest
+
+
 def test_dense_operators_are_not_part_of_the_digest(tmp_path: Path) -> None:
     digest = write_part(small_part(), tmp_path / "p").digest
     (tmp_path / "p" / "operators").mkdir()

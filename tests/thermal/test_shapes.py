@@ -37,3 +37,16 @@ def test_an_unknown_shape_or_area_is_refused() -> None:
         outline_of("teapot", 4)
     with pytest.raises(UsageError, match=r"between 0\.01 and 600"):
         outline_of("segmented-gear", 0)
+
+
+def test_there_are_the_ten_shapes_of_the_paper() -> None:
+    assert set(SHAPES) == {
+        "segmented-gear", "triangular-rotor", "slotted-grid", "holed-gear", "cylinder-gasket",
+        "connecting-rod", "mounting-bracket", "ribbed-bar", "holed-l-bracket", "simple-l-bracket",
+    }  # fmt: skip
+    assert outline_of("holed L-bracket", 4).equals(outline_of("holed-l-bracket", 4))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_is_one_piece(name: str) -> None:
+    assert outline_of(name, 16).geom_type == "Polygon"

@@ -79,3 +79,20 @@ def test_a_real_part_has_the_area_of_its_solid() -> None:
     areas = [outline.area for outline in outlines(solid, 1.0, 17)]
     assert areas[0] == pytest.approx(9870, rel=0.01)
     assert sum(areas) == pytest.approx(solid.mesh.volume, rel=0.02)
+
+
+def test_a_wall_of_zero_thickness_is_named() -> None:
+    sheet = box(10, 1, 1, at=(20, 5, 0))
+    sheet.vertices[:, 1] = 5.0  # both sides in one plane: closed, and nothing inside
+    walled = trimesh.util.concatenate([box(20, 20, 1), sheet])
+    with pytest.raises(GeometryError, match="wall of zero thickness") as refused:
+        list(outlines(Solid(walled, "wall"), 1.0, 1))
+    assert "give the wall a thickness" in refused.value.remedy
+
+
+def test_an_outline_that_is_inside_out_is_named() -> None:
+    inverted = box(5, 5, 1, at=(30, 0, 0))
+    inverted.invert()
+    crossed = trimesh.util.concatenate([box(20, 20, 1), inverted])
+    with pytest.raises(GeometryError, match="crosses itself"):
+        list(outlines(Solid(crossed, "crossed"), 1.0, 1))

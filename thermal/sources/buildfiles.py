@@ -146,7 +146,8 @@ def outline_of(polylines: Sequence[Polyline], where: str) -> Any:
         if len(points) and not np.array_equal(points[0], points[-1]):
             points = np.concatenate((points, points[:1]))
         ring = shapely.Polygon(points) if len(points) >= 4 else None
-        if ring is None or not abs(shapely.area(ring)) > _AREA_MIN_MM2:
+        # Of a line that crosses itself the lobes count, which may cancel each other in its own area.
+        if ring is None or not shapely.make_valid(ring).area > _AREA_MIN_MM2:
             raise GeometryError(
                 f"polyline {number} has no area",
                 where=where,
