@@ -122,6 +122,44 @@ class Recording(_Section, frozen=True, kw_only=True):
     """Most bytes of one job; layers after that are printed and not kept."""
 
 
+class Mqtt(_Section, frozen=True, kw_only=True):
+    """The printer's status on an MQTT broker (`pip install "cosmic-lpbf[mqtt]"`)."""
+
+    host: str = ""
+    """Name or address of the broker; unset: no MQTT."""
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    """TCP port; unset: 1883, with TLS 8883."""
+    site: str = "site"
+    """Where the printer stands: topics begin with `cosmic/<site>/<printer.name>/`."""
+    username: str = ""
+    password_file: str = ""
+    """File with the password."""
+    tls: bool = False
+    """Encrypt, with TLS 1.2 or newer, and check the broker's certificate."""
+    ca_file: str = ""
+    """Certificates to trust instead of the system's."""
+    certificate_file: str = ""
+    """PEM certificate with which the agent proves who it is."""
+    key_file: str = ""
+    """PEM key of that certificate; unset: it stands in the same file."""
+    interval_s: NotNegative = 1.0
+    """Shortest time between two messages on one topic, seconds."""
+    queue_events: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    """Events that wait while the broker is away; beyond that the oldest are dropped and counted."""
+    answer_s: Positive = 3.0
+    """How long the broker's answer is waited for, seconds; then the connection is made anew."""
+    keepalive_s: Annotated[int, Meta(ge=1, le=65535)] = 10
+    """How long a silent connection is left before it is tested, seconds."""
+    backoff_min_s: Positive = 0.2
+    """Shortest pause before connecting again, seconds; doubles with every failure."""
+    backoff_max_s: Positive = 2.0
+    """Longest pause before connecting again, seconds."""
+    home_assistant: bool = False
+    """Let Home Assistant find the printer."""
+    home_assistant_prefix: Annotated[str, Meta(min_length=1, max_length=256)] = "homeassistant"
+    """Home Assistant's discovery prefix."""
+
+
 class Log(_Section, frozen=True, kw_only=True):
     """Log lines on stdout."""
 
@@ -138,4 +176,5 @@ class AgentConfiguration(_Section, frozen=True, kw_only=True):
     uplink: Uplink = field(default_factory=Uplink)
     fallback: Fallback = field(default_factory=Fallback)
     recording: Recording = field(default_factory=Recording)
+    mqtt: Mqtt = field(default_factory=Mqtt)
     log: Log = field(default_factory=Log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent.capture import SimulatedCamera
 from agent.configuration import AgentConfiguration
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal, Tally
+from agent.mqtt import Publisher
 from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
@@ -33,14 +35,18 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
     Raises ConfigurationError, PartError or RefusedError when the agent cannot start as configured.
     """
     printing, journal, driver = assemble(settings)
+    status = printing.status
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, driver, number)
-    try:
-        await printing.run()
-    finally:
+    async with contextlib.AsyncExitStack() as beside:
+        if settings.mqtt.host:
+            await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, status))
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            loop.add_signal_handler(number, _stop, driver, status, number)
+        try:
+            await printing.run()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
     return journal.job
 
 
@@ -85,6 +91,7 @@ def _folder(recording: MapRecording | None) -> str:
     return "" if recording is None else str(recording.folder)
 
 
-def _stop(driver: SimulatedPrinter, number: signal.Signals) -> None:
+def _stop(driver: SimulatedPrinter, status: Status, number: signal.Signals) -> None:
+    status.stopping(number.name)
     _log.warning("stopping", cause=number.name, remedy="the job ends after this layer")
     driver.abort(f"stopped by {number.name}")

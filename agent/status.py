@@ -175,6 +175,7 @@ class Status:
         self.layer, self.fault = None, ""
         self._in_job, self._spreading, self._layer_fallbacks = True, True, 0
         self._changed(Subject.JOB)
+        self._changed(Subject.LAYER)
         self._happened(StatusEvent("job_started", f"{layers} layers of {part}"))
 
     def spreading(self) -> None:

@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that follow from the code: settings and protocol.
+"""Writes the pages of docs/reference that follow from the code: settings, protocol and MQTT topics.
 
 Run it after a change: python docs/generate.py. A test fails while a page is not what this writes.
 """
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from agent.configuration import AgentConfiguration
+from agent.mqtt import payloads, topics
 from cloud.configuration import CoordinatorSettings
 from protocol import messages, tables
 
@@ -26,7 +27,11 @@ HEAD = "<!-- written by docs/generate.py -->\n"
 
 def pages() -> dict[Path, str]:
     """Return the text of every generated page."""
-    return {PAGES / "settings.md": settings_page(), PAGES / "protocol.md": protocol_page()}
+    return {
+        PAGES / "settings.md": settings_page(),
+        PAGES / "protocol.md": protocol_page(),
+        PAGES / "mqtt.md": mqtt_page(),
+    }
 
 
 def settings_page() -> str:
@@ -87,6 +92,49 @@ def protocol_page() -> str:
         state_table("The coordinator's side", tables.COORDINATOR_SIDE),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def mqtt_page() -> str:
+    """Return the page of MQTT topics and what they carry."""
+    base = topics.base_topic("<site>", "<printer>")
+    parts = [
+        HEAD + "# MQTT topics",
+        (
+            f"Below `{base}/`: `mqtt.site` and `printer.name`. MQTT 5, QoS 1, JSON (but for `status`). Retained topics say how it is\n"
+            "now: a change is published at most once in `mqtt.interval_s`, as it is then, and never for a window. After every connection all\n"
+            "of them are published again. Unknown fields are to be ignored. [How to connect a broker](../how-to/connect-a-broker.md)."
+        ),
+        (
+            f"## `{topics.STATUS}`, retained\n`online` or `offline` as plain text. `offline` is also the last will: it stands when the agent,\n"
+            "its computer or the network is gone."
+        ),
+        *(
+            f"## `{subject.value}`, retained\n{first_line(payload)}\n\n{payload_table(payload)}"
+            for subject, payload in payloads.TOPICS.items()
+        ),
+        (
+            f"## `{topics.EVENT}`, not retained\n{first_line(payloads.EventPayload)} While the broker is away `mqtt.queue_events` are kept; beyond\n"
+            f"that the oldest are dropped, and `state` has their count.\n\n{payload_table(payloads.EventPayload)}"
+        ),
+        (
+            "## Limits\n| what | limit |\n|---|---|\n"
+            f"| site and printer | {topics.LEVEL_CHARACTERS_MAX} characters each, printable, without `+`, `#`, `/` |\n"
+            "| messages on one topic | one in `mqtt.interval_s` |\n"
+            "| events that wait | `mqtt.queue_events` |\n"
+            "| wait for an answer of the broker | `mqtt.answer_s`; then the connection is made anew |"
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def payload_table(model: type[msgspec.Struct]) -> str:
+    """Return the fields of an MQTT payload."""
+    told = attribute_docs(payloads.Payload) | attribute_docs(model)
+    rows = [
+        f"| `{field.name}` | {shown_type(field.type)} | {told.get(field.name, '')} |"
+        for field in msgspec.structs.fields(model)
+    ]
+    return "| field | value | |\n|---|---|---|\n" + "\n".join(rows)
 
 
 def message_tables(union: Any) -> list[str]:

@@ -1,0 +1,126 @@
+"""How the broker is reached: MQTT 5, a last will, TLS, a password or a client certificate.
+
+aiomqtt comes with the extra `mqtt` and is imported here, when a broker is configured.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.configuration import Mqtt
+from cosmic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import aiomqtt
+
+QOS = 1
+"""Every message is confirmed by the broker."""
+PORT = 1883
+PORT_TLS = 8883
+
+
+class Connector:
+    """Makes clients for one broker.
+
+    Attributes:
+        failures: what an attempt or a connection may fail with, beside OSError.
+    """
+
+    def __init__(self, settings: Mqtt, identifier: str, will_topic: str) -> None:
+        """Read what is needed to connect.
+
+        identifier: the client's name at the broker. It is the same at every connection: a broker ends the older of
+            two connections of one name, so that a connection that died unnoticed can never speak after this one.
+        Raises ConfigurationError when the extra is not installed, or a password or certificate cannot be read.
+        """
+        self._aiomqtt = _import()
+        self.failures: tuple[type[Exception], ...] = (self._aiomqtt.MqttError, OSError, ValueError)
+        self._settings = settings
+        self._identifier = identifier
+        self._password = _password(settings)
+        self._tls = _tls_context(settings)
+        self._will = self._aiomqtt.Will(will_topic, b"offline", qos=QOS, retain=True)
+        self._logger = logging.getLogger("agent.mqtt")
+        self._logger.setLevel(logging.CRITICAL + 1)  # what matters is logged where it is handled
+
+    @property
+    def address(self) -> str:
+        """The broker's host and port."""
+        return f"{self._settings.host}:{self._port}"
+
+    def client(self) -> aiomqtt.Client:
+        """Return a client that is not yet connected. Call it on the event loop."""
+        settings = self._settings
+        client: aiomqtt.Client = self._aiomqtt.Client(
+            settings.host,
+            self._port,
+            username=settings.username or None,
+            password=self._password,
+            identifier=self._identifier,
+            protocol=self._aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            will=self._will,
+            tls_context=self._tls,
+            timeout=settings.answer_s,
+            keepalive=settings.keepalive_s,
+            max_queued_incoming_messages=16,
+            logger=self._logger,
+        )
+        return client
+
+    @property
+    def _port(self) -> int:
+        if self._settings.port is not None:
+            return self._settings.port
+        return PORT if self._tls is None else PORT_TLS
+
+
+def _import() -> Any:
+    try:
+        import aiomqtt  # noqa: PLC0415  optional
+    except ImportError as error:
+        raise ConfigurationError(
+            "MQTT needs the library aiomqtt",
+            where="mqtt.host",
+            why="it is not installed with the agent alone",
+            remedy='pip install "cosmic-lpbf[mqtt]"',
+        ) from error
+    return aiomqtt
+
+
+def _password(settings: Mqtt) -> str | None:
+    if not settings.password_file:
+        return None
+    try:
+        return Path(settings.password_file).read_text().strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"the password cannot be read: {error}",
+            where="mqtt.password_file",
+            remedy="name a file that the agent's user can read",
+        ) from error
+
+
+def _tls_context(settings: Mqtt) -> ssl.SSLContext | None:
+    named = [name for name in ("ca_file", "certificate_file", "key_file") if getattr(settings, name)]
+    if not settings.tls:
+        if named:
+            raise ConfigurationError(
+                f"mqtt.{named[0]} is set without TLS", where="mqtt.tls", remedy="set mqtt.tls = true"
+            )
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.certificate_file:
+            context.load_cert_chain(settings.certificate_file, settings.key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"the certificates cannot be read: {error}",
+            where=", ".join(f"mqtt.{name} {getattr(settings, name)}" for name in named),
+            remedy="name PEM files that the agent's user can read",
+        ) from error
+    return context
