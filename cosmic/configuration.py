@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,13 +35,67 @@ def load(
     values = _read(path) if path is not None else {}
     _check_keys(model, values, "", str(path))
     environment = os.environ if environment is None else environment
-    overridden: list[str] = []
-    for name in sorted(environment):
-        if name.startswith(f"{prefix}_") and "__" in name[len(prefix) + 1 :]:
-            _override(model, values, name, name[len(prefix) + 1 :].lower().split("__"), environment[name])
-            overridden.append(name)
+    overridden = _overriding(prefix, environment)
+    for name, keys in overridden.items():
+        _override(model, values, name, keys, environment[name])
     where = str(path) if path is not None else "configuration"
     return _convert(values, model, ", ".join([where, *overridden]))
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """A value as it is in force: `key` is its path (`uplink.url`), `source` where it came from."""
+
+    key: str
+    value: Any
+    source: str
+
+
+def load_with_sources(
+    model: type[_Model],
+    path: Path | None,
+    *,
+    prefix: str = "COSMIC",
+    environment: Mapping[str, str] | None = None,
+) -> tuple[_Model, list[Effective]]:
+    """Return what `load` returns, and every value with its source: `default`, the file, or the variable's name.
+
+    Raises ConfigurationError as `load` does.
+    """
+    environment = os.environ if environment is None else environment
+    loaded = load(model, path, prefix=prefix, environment=environment)
+    variables = {tuple(keys): name for name, keys in _overriding(prefix, environment).items()}
+    in_file = _read(path) if path is not None else {}
+    return loaded, list(_effective(loaded, (), in_file, str(path), variables))
+
+
+def _effective(
+    section: msgspec.Struct,
+    keys: tuple[str, ...],
+    in_file: Mapping[str, Any],
+    file: str,
+    variables: Mapping[tuple[str, ...], str],
+) -> Iterator[Effective]:
+    for field in msgspec.structs.fields(type(section)):
+        path = (*keys, field.encode_name)
+        value = getattr(section, field.name)
+        given = in_file.get(field.encode_name)
+        if isinstance(value, msgspec.Struct):
+            yield from _effective(value, path, given if isinstance(given, dict) else {}, file, variables)
+            continue
+        source = file if field.encode_name in in_file else "default"
+        # A variable may name the value itself or, as JSON, a section that holds it.
+        named = [variables[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in variables]
+        yield Effective(".".join(path), value, named[0] if named else source)
+
+
+def _overriding(prefix: str, environment: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the variables that override a value, by name, with the keys that they name."""
+    return {
+        name: name[len(prefix) + 1 :].lower().split("__")
+        for name in sorted(environment)
+        if name.startswith(f"{prefix}_") and "__" in name[len(prefix) + 1 :]
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

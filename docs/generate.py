@@ -5,10 +5,8 @@ Run it after a change: python docs/generate.py. A test fails while a page is not
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
-import textwrap
 import types
 import typing
 from pathlib import Path
@@ -18,6 +16,7 @@ import msgspec
 
 from agent.configuration import AgentConfiguration
 from agent.mqtt import payloads, topics
+from agent.skeleton import attribute_docs
 from cloud.configuration import CoordinatorSettings
 from protocol import messages, tables
 
@@ -160,22 +159,6 @@ def state_table(title: str, table: tables.Table) -> str:
             following.setdefault(after, []).append(f"`{event}`")
         rows += [f"| {state.value} | {', '.join(events)} | {after.value} |" for after, events in following.items()]
     return f"### {title}\n| state | message | next state |\n|---|---|---|\n" + "\n".join(rows)
-
-
-def attribute_docs(model: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the strings that stand below the attributes of a class in its source."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    assert isinstance(definition, ast.ClassDef)
-    found: dict[str, str] = {}
-    for before, after in zip(definition.body, definition.body[1:], strict=False):
-        if (
-            isinstance(before, ast.AnnAssign)
-            and isinstance(before.target, ast.Name)
-            and isinstance(after, ast.Expr)
-        ):
-            assert isinstance(after.value, ast.Constant)
-            found[before.target.id] = " ".join(str(after.value.value).split())
-    return found
 
 
 def first_line(model: type[msgspec.Struct]) -> str:

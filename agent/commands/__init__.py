@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from agent.commands.config import app as config_app
 from agent.commands.run import run as run_command
 from cosmic.commands import VersionOption, run
 
@@ -23,6 +24,7 @@ def _common(version: VersionOption = False) -> None:
 
 
 app.command("run", epilog="Example: cosmic-agent run --config agent.toml")(run_command)
+app.add_typer(config_app, name="config")
 
 
 def main() -> None:
