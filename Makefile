@@ -12,6 +12,7 @@ demo: $(VENV)/.runtime  ## Print a real part: coordinator, workers, agent and a 
 	@$(BIN)/cosmic-cloud demo --directory $(DEMO) $(if $(FAULT),--fault $(FAULT)) $(DEMO_OPTIONS)
 
 test: $(VENV)/.dev $(VENV)-agent/.installed  ## Run every test, with the coverage that the cores must have
+	@scripts/install-test-peers
 	@rm -f .coverage .coverage.*
 	@COSMIC_AGENT_ONLY_PYTHON=$(CURDIR)/$(VENV)-agent/bin/python $(BIN)/python -m pytest --cov $(PYTEST)
 	@$(BIN)/python -m coverage report --include='protocol/*,fallback/*,agent/keeper/*' --fail-under=100 --skip-covered
