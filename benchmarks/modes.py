@@ -21,15 +21,21 @@ import numpy as np
 
 from cloud.bills import Bill, price_of
 from cloud.configuration import EngineSettings
+from cloud.controller import Predictor
+from cloud.engines.blocks import PlanGroups, check_memory, function_blocks
 from cloud.engines.grouped.layer import GroupedLayer, quantiles
 from cloud.engines.simulated import simulated_engine
+from cloud.guesses import Guesses, InputGuess
 from cloud.plans import Plan
 from cloud.simulation import virtual_time
 from cloud.simulation.printing import decide_layer
+from cosmic.errors import EngineError
 from thermal.building import build_from_outline
 from thermal.part import Part
 from thermal.process import Process
 from thermal.shapes import outline_of
+from thermal.smartscan import SmartScan
+from thermal.speculation import PREDICTORS
 
 MODES = ("on_demand", "reuse", "speculative", "persistent")
 
@@ -62,7 +68,19 @@ def first_map(part: Part, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return (380.0 + 15.0 * waves + random.normal(0.0, 2.0, geometry.elements)).astype(np.float32)
 
 
-def job(part: Part, plan: Plan, layers: int, seed: int) -> Row:
+def fewest_rows(part: Part, groups: int) -> int:
+    """Return the fewest functions a group whose memory holds its blocks."""
+    for rows in range(1, 1000):
+        plan = Plan(part=part.digest, engine="simulated", groups=groups, rows=rows)
+        try:
+            check_memory(plan, function_blocks(part, plan, PlanGroups(part, plan)))
+        except EngineError:
+            continue
+        return rows
+    raise SystemExit("no number of functions holds this part: use more groups")
+
+
+def job(part: Part, plan: Plan, layers: int, seed: int, predictor: Predictor) -> Row:
     """Run one job."""
 
     async def main() -> Row:
@@ -80,7 +98,7 @@ def job(part: Part, plan: Plan, layers: int, seed: int) -> Row:
             work = engine.begin_layer(0, "job")
             assert isinstance(work, GroupedLayer)
             started_s = loop.time()
-            decided = await decide_layer(part, 0, first_map(part, seed + layer), work)
+            decided = await decide_layer(part, 0, first_map(part, seed + layer), work, predictor)
             runtimes.append(decided.runtime_s)
             late += decided.late(windows_s)
             leads += work.leads_ms
@@ -107,28 +125,30 @@ def main() -> None:
     parser.add_argument("--area", type=float, default=16.0, help="cm2")
     parser.add_argument("--speed", type=float, default=0.8, help="m/s")
     parser.add_argument("--groups", type=int, default=12)
-    parser.add_argument("--rows", type=int, default=12)
+    parser.add_argument("--rows", type=int, help="functions a group; default: as few as memory allows")
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mode", choices=MODES, action="append")
+    parser.add_argument("--predictor", choices=PREDICTORS, default="shortlist")
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
     part = build_from_outline(outline_of(words.shape, words.area), words.shape, Process(speed_m_s=words.speed))
     geometry = part.geometry_of(0)
     layer_s = float(geometry.windows_s(part.process).sum())
+    scan = SmartScan(geometry, part.process)
+    predictor = InputGuess(scan) if words.predictor == "input-only" else Guesses(scan, words.predictor)
     rows = []
+    rows_needed = words.rows or fewest_rows(part, words.groups)
     for mode in words.mode or MODES:
-        plan = Plan(
-            part=part.digest, engine="simulated", groups=words.groups, rows=words.rows, mode=mode, columns=1
-        )
-        rows.append(job(part, plan, words.layers, words.seed))
+        plan = Plan(part=part.digest, engine="simulated", groups=words.groups, rows=rows_needed, mode=mode)
+        rows.append(job(part, plan, words.layers, words.seed, predictor))
     if words.json:
         json.dump([document(row) for row in rows], sys.stdout, indent=1)
         return
     print(
         f"{words.shape} {words.area:g} cm2: {geometry.elements} elements, {len(geometry.cells)} cells, "
         f"{len(geometry.distinct_lengths)} operators, layer {layer_s:.2f} s; "
-        f"{words.groups} groups of {words.rows} functions of 10,240 MB; {words.layers} layers"
+        f"{words.groups} groups of {rows_needed} functions of 10,240 MB; {words.layers} layers"
     )
     heads = ("mode", "runtime s", "in time", "late windows", "guessed right", "in vain", "spared", "p5/p50/p95 ms")
     print("".join(f"{head:>18}" for head in (*heads, "$ a layer", "of it warm")))

@@ -7,6 +7,7 @@ first part is wanted, so that the coordinator listens at once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,19 +19,23 @@ from cloud.engines import Engine, Progress
 from cloud.engines.inline import InlineEngine
 from cloud.engines.local import LocalEngine
 from cloud.engines.simulated import simulated_engine
-from cloud.guesses import InputGuess
+from cloud.guesses import Guesses, InputGuess
 from cloud.plans import Plan
 from cosmic.errors import EngineError
 from thermal.part import Part, load_part
 from thermal.smartscan import SmartScan
 
+GUESSES_MAX = 16
+"""Layer geometries whose guesses are prepared with the part."""
+
 
 class PreparedPart:
     """A loaded `part` and its loaded `engine`."""
 
-    def __init__(self, part: Part, engine: Engine) -> None:
+    def __init__(self, part: Part, engine: Engine, guesses: Mapping[int, Guesses] | None = None) -> None:
         self.part = part
         self.engine = engine
+        self._guesses = guesses or {}
 
     def size(self, layer: int) -> tuple[int, int] | None:
         """Return (elements, cells) of a layer, None where the part has no such layer."""
@@ -54,7 +59,8 @@ class PreparedPart:
 
     def predictor(self, scan: SmartScan) -> Predictor:
         """Return what guesses the next cell of a layer decided by `scan`."""
-        return InputGuess(scan)
+        known = self._guesses.get(scan.geometry.number) if scan.rule == "input" else None
+        return known or InputGuess(scan)
 
 
 async def prepare(
@@ -67,7 +73,18 @@ async def prepare(
     part = await asyncio.to_thread(load_part, folder)
     engine = make_engine(part, settings, executor)
     await engine.load(progress)
-    return PreparedPart(part, engine)
+    guesses = await asyncio.to_thread(make_guesses, part) if _speculates(part, settings) else {}
+    return PreparedPart(part, engine, guesses)
+
+
+def _speculates(part: Part, settings: EngineSettings) -> bool:
+    return settings.name not in {"inline", "local"} and plan_of(part, settings).mode == "speculative"
+
+
+def make_guesses(part: Part) -> dict[int, Guesses]:
+    """Return the guesses of the first layers' geometries, by number; later ones take the paper's, made at once."""
+    first = list(dict.fromkeys(part.manifest.layers))[:GUESSES_MAX]
+    return {number: Guesses(SmartScan(part.geometries[number], part.process)) for number in first}
 
 
 def plan_of(part: Part, settings: EngineSettings) -> Plan:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from cloud.dealings import groups_of
-from cloud.plans import FunctionId, Plan, group_of_cells
+from cloud.plans import MEMORY_SHARE_MAX, FunctionId, Plan, group_of_cells
 from cloud.platforms import BlockRef
 from cloud.platforms.interface import block_digest
 from cosmic.errors import ConfigurationError, EngineError, PartError
 from thermal.operators import block_name, block_ranges, block_set_folder, read_block_set
 from thermal.part import Part
+
+RUNTIME_MB = 64.0
+"""Memory of a worker without blocks, MiB: interpreter and numpy take some 45."""
 
 
 class PlanGroups:
@@ -105,3 +108,22 @@ def check_block_files(part: Part, plan: Plan) -> None:
                 where=str(block_set_folder(folder, geometry.number, plan.blocks, plan.precision)),
                 remedy="remove them and build the dense operators again",
             )
+
+
+def held_bytes(plan: Plan, blocks: tuple[BlockRef, ...]) -> int:
+    """Return the memory that a function's blocks take, bytes."""
+    value_bytes = {"float64": 8, "float32": 4}[plan.precision]
+    return value_bytes * sum((b.rows[1] - b.rows[0]) * (b.columns[1] - b.columns[0]) for b in blocks)
+
+
+def check_memory(plan: Plan, held: dict[FunctionId, tuple[BlockRef, ...]]) -> None:
+    """Check that every function holds its blocks in 85 % of its memory. Raises EngineError."""
+    function, blocks = max(held.items(), key=lambda item: held_bytes(plan, item[1]))
+    needed_mb = held_bytes(plan, blocks) / 2**20 + RUNTIME_MB
+    if needed_mb > MEMORY_SHARE_MAX * plan.memory_mb:
+        raise EngineError(
+            f"function {function} needs {needed_mb:.0f} MiB",
+            where=f"plan '{plan.strategy}'",
+            why=f"it may fill {MEMORY_SHARE_MAX:.0%} of {plan.memory_mb} MiB",
+            remedy="use more groups, more functions a group, or float32",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from cloud.configuration import EngineSettings
 from cloud.engines.grouped.layer import GroupedLayer
 from cloud.engines.simulated import simulated_engine
+from cloud.guesses import Guesses, InputGuess
 from cloud.invocation import Invoke, LayerSchedule, Release, RunningQuantile, Timing
 from cloud.invocation.estimates import SAMPLES_MAX
 from cloud.plans import Mode, Plan
@@ -21,7 +23,9 @@ from cloud.simulation import virtual_time
 from cloud.simulation.printing import decide_layer
 from tests.cloud.conftest import a_map
 from tests.cloud.quiet import quiet_profile
+from thermal.order import order_layer, part_operator
 from thermal.part import Part
+from thermal.smartscan import SmartScan
 
 
 def timing(delay_s: float = 0.010, window_s: float = 0.030) -> Timing:
@@ -163,3 +167,24 @@ def test_speculated_groups_are_ready_when_needed_at_the_median_on_the_papers_del
     leads = leads_of(square, rows)
     assert len(leads) > 50
     assert abs(median(leads)) <= 0.5
+
+
+@pytest.mark.parametrize("predictor", ["paper", "shortlist"])
+def test_guesses_are_cells_left_and_mostly_right(square: Part, predictor: str) -> None:
+    scan = SmartScan(square.geometry_of(0), square.process)
+    guesses = InputGuess(scan) if predictor == "paper" else Guesses(scan, predictor)
+    order = order_layer(square, 0, a_map(square, 0, seed=4)).order
+    carry = part_operator(square, 0)
+    theta = scan.theta_from_map(a_map(square, 0, seed=4))
+    scanned = np.zeros(len(order), dtype=np.bool_)
+    right = 0
+    for cell, following in pairwise(order):
+        scanned[cell] = True
+        guessed = guesses.predict(theta, cell, scanned)
+        assert guessed
+        assert not scanned[list(guessed)].any()
+        right += guessed[0] == following
+        theta = scan.advance(carry.apply(int(square.geometry_of(0).lengths[cell]), theta), cell)
+    scanned[:] = True
+    assert list(guesses.predict(theta, order[-1], scanned)) == []
+    assert right >= 0.4 * len(order)  # small cells, long windows: hard to guess

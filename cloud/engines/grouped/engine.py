@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cloud.bills import Bill, Meter, Price, price_of
 from cloud.configuration import EngineSettings
-from cloud.engines.blocks import PlanGroups, function_blocks
+from cloud.engines.blocks import PlanGroups, check_memory, function_blocks
 from cloud.engines.grouped.layer import GroupedLayer, WorkerFault
 from cloud.engines.grouped.rounds import Round
 from cloud.engines.grouped.workers import Functions, State
@@ -121,6 +121,7 @@ class GroupedEngine:
         self._spare = spare
         self._groups = PlanGroups(part, plan)
         self._blocks = function_blocks(part, plan, self._groups)
+        check_memory(plan, self._blocks)
         self._wanted = {
             function: frozenset(block.digest for block in blocks) for function, blocks in self._blocks.items()
         }

@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from shapely.geometry import box
 
 from cloud.bills import Bill
 from cloud.configuration import EngineSettings
@@ -24,6 +26,7 @@ from cloud.simulation.printing import Decided, decide_layer
 from cosmic.errors import EngineError
 from tests.cloud.conftest import a_map
 from tests.cloud.quiet import quiet_profile
+from thermal.building import build_from_outline
 from thermal.order import order_layer
 from thermal.part import Part
 
@@ -249,3 +252,13 @@ def test_closing_the_engine_in_a_layer_ends_it_and_releases_everybody(square: Pa
     result, connected = virtual_time.run(main())
     assert isinstance(result, EngineError)
     assert connected == 0
+
+
+def test_plan_whose_blocks_do_not_fit_into_the_functions_is_refused(square: Part) -> None:
+    plan = Plan(part=square.digest, engine="simulated", memory_mb=128, rows=1)
+    assert simulated_engine(square, plan, EngineSettings())[0].name
+    full = Plan(part=square.digest, engine="simulated", memory_mb=128, groups=1, precision="float64")
+    large = build_from_outline(box(0, 0, 16.0, 16.0), "large", square.process, island_mm=3.2)
+    with pytest.raises(EngineError, match=r"needs \d+ MiB") as error:
+        simulated_engine(large, msgspec.structs.replace(full, part=large.digest), EngineSettings())
+    assert "85% of 128 MiB" in error.value.why
