@@ -19,6 +19,7 @@ from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
 from agent.recording import MapRecording
+from agent.service_manager import Heartbeat
 from agent.status import Status
 from agent.uplink import Uplink
 from agent.uplink.credentials import read_token, tls_context
@@ -38,6 +39,7 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
     status = printing.status
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as beside:
+        await beside.enter_async_context(Heartbeat(status))
         if settings.mqtt.host:
             await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, status))
         for number in (signal.SIGTERM, signal.SIGINT):
