@@ -21,7 +21,7 @@ from thermal.shapes import SHAPES, outline_of
 
 AREA_CM2 = 16.0
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "sample-shapes.png"
-SIDE_MM = 92.0
+SIDE_MM = 98.0
 
 
 def patch(shape: shapely.Geometry) -> PathPatch:
