@@ -1,0 +1,133 @@
+# ruff: noqa: PLC0415  numerics are imported when a command runs, so that --help is quick
+"""`cosmic-cloud plan`: the cheapest plan that holds every deadline, beside the systems to compare it with."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosmic.commands import EXIT_FAILED, EXIT_USAGE, JsonOption, console, print_json, print_lines
+from cosmic.errors import UsageError
+
+OBJECTIVES = ("cost", "runtime", "accuracy")
+
+
+def plan(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a prepared part.")],
+    profile: Annotated[
+        str, typer.Option(metavar="FILE", help="Profile of the platform: paper, or a TOML file.")
+    ] = "paper",
+    prices: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Prices, TOML.  [default: the shipped ones]")
+    ] = None,
+    strategy: Annotated[
+        str,
+        typer.Option(metavar="S", help="cosmic, invoke-on-demand, all-persistent, all-active or vm."),
+    ] = "cosmic",
+    objective: Annotated[str, typer.Option(metavar="O", help="cost, runtime or accuracy.")] = "cost",
+    deadline_ms: Annotated[
+        float | None,
+        typer.Option(metavar="MS", help="The layer's order takes no longer.  [default: only windows count]"),
+    ] = None,
+    budget: Annotated[float | None, typer.Option(metavar="USD", help="A layer costs no more.")] = None,
+    error_max: Annotated[
+        float | None, typer.Option(metavar="E", help="Relative rounding allowed; 1e-12 means float64.")
+    ] = None,
+    space: Annotated[
+        str, typer.Option(metavar="SPACE", help="full, or paper: r x 1, float64, 10,240 MB.")
+    ] = "full",
+    order: Annotated[
+        str, typer.Option(metavar="ORDER", help="smartscan: the part's own order; random: drawn ones.")
+    ] = "smartscan",
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option("--what-if", metavar="KEY=VALUE", help="Change a figure, such as speed_mm_s=600; repeatable."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw cost against runtime: .png, .svg or .pdf.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the draws.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Choose how a part is computed: groups, functions, when they run, and what a layer then costs.
+
+    Exit code 1: no plan holds the deadlines; 2: none keeps the limits that you gave.
+    """
+    _check(
+        strategy, objective, space, order, {"deadline-ms": deadline_ms, "budget": budget, "error-max": error_max}
+    )
+    from cloud.planner.compare import propose
+    from cloud.planner.job import job_of
+    from cloud.planner.platform import read_platform
+    from cloud.planner.report import document, on_time, remedies
+    from cloud.planner.search import Limits
+    from cloud.planner.spaces import FULL, PAPER
+    from thermal.part import load_part
+
+    platform, changes = read_platform(profile, prices, what_if or ())
+    job = job_of(load_part(folder), smartscan=order == "smartscan", seed=seed).with_changes(**changes)
+    searched = FULL if space == "full" else PAPER
+    limits = Limits(None if deadline_ms is None else deadline_ms / 1e3, budget, error_max)
+    proposal = propose(
+        job,
+        platform,
+        strategy=strategy,
+        objective=objective,  # type: ignore[arg-type]
+        limits=limits,
+        space=searched,
+        seed=seed,
+    )
+    if plot is not None:
+        from cloud.planner.drawing import draw_proposal
+
+        draw_proposal(proposal, searched, plot)
+    if json:
+        print_json(document(proposal))
+    else:
+        _show(proposal)
+    if proposal.chosen.feasible:
+        return
+    given = deadline_ms is not None or budget is not None
+    what = "keeps the limits given" if given and on_time(proposal, proposal.chosen) else "holds every deadline"
+    line = f"{strategy}: no plan {what} - {'; '.join(remedies(proposal)) or 'allow more time'}"
+    console().print(line, soft_wrap=True, markup=False)
+    raise typer.Exit(EXIT_USAGE if given else EXIT_FAILED)
+
+
+def _check(strategy: str, objective: str, space: str, order: str, limits: dict[str, float | None]) -> None:
+    """Refuse words that mean nothing before the long work begins."""
+    from cloud.planner.compare import STRATEGIES
+
+    for where, word, known in (
+        ("strategy", strategy, STRATEGIES),
+        ("objective", objective, OBJECTIVES),
+        ("space", space, ("full", "paper")),
+        ("order", order, ("smartscan", "random")),
+    ):
+        if word not in known:
+            raise UsageError(
+                f"there is no {where} '{word}'", where=f"--{where}", remedy=f"use one of: {', '.join(known)}"
+            )
+    for where, value in limits.items():
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise UsageError(f"{value:g} is not possible", where=f"--{where}", remedy="give a number above 0")
+
+
+def _show(proposal: object) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cloud.planner.compare import Proposal
+    from cloud.planner.report import COLUMNS, sentences, table_rows
+
+    assert isinstance(proposal, Proposal)
+    table = Table(box=None)
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=True, justify="left" if column in {"strategy", "mode"} else "right")
+    for row in table_rows(proposal):
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+    print_lines(*sentences(proposal))
