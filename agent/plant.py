@@ -29,7 +29,7 @@ class Plant:
         self._layer = -1
         self._map_K: NDArray[np.float32] | None = None
         self._scanned: list[int] = []
-        self._operators: dict[int, Polynomial] = {}
+        self._operator: tuple[int, Polynomial] | None = None
 
     def map_K(self, layer: int) -> NDArray[np.float32]:
         """Return the true map of `layer` before its first window, float32[n], kelvin."""
@@ -51,9 +51,9 @@ class Plant:
 
     def _after(self, below: int, seconds: float) -> NDArray[np.float32]:
         part, geometry = self._part, self._part.geometry_of(below)
-        operator = self._operators.get(geometry.number)
-        if operator is None:
-            operator = self._operators[geometry.number] = Polynomial(geometry, part.process)
+        if self._operator is None or self._operator[0] != geometry.number:
+            self._operator = (geometry.number, Polynomial(geometry, part.process))
+        operator = self._operator[1]
         start_K = self._map_K if self._map_K is not None else self._ambient(below)
         ambient_K = part.process.ambient_K
         hot_K = predict_map(part, below, start_K, self._scanned, operator)

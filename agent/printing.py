@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import structlog
@@ -113,7 +114,7 @@ class Printing:
         self._recording = recording
         self._lag = LoopLag()
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._layer: _Layer | None = None
         self._last: tuple[int, NDArray[np.float32], list[int]] | None = None
         self._cause = "no coordinator is configured"
@@ -164,6 +165,7 @@ class Printing:
             case SpreadingStarted():
                 self.status.spreading()
                 self._tell(Spreading(layer=event.layer, seconds=event.seconds))
+                self._read_ahead(event.layer)
             case LayerReady():
                 self._layer_ready(event.layer)
             case CellStarted():
@@ -181,6 +183,12 @@ class Printing:
             case Fault():
                 _log.error("printer_fault", cause=event.text)
                 self.status.machine_fault(event.text)
+
+    def _read_ahead(self, layer: int) -> None:
+        """Have the layer's geometry read from disk while its powder is laid, so that nobody waits for it later."""
+        task = asyncio.create_task(asyncio.to_thread(self._part.geometry_of, layer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _layer_ready(self, layer: int) -> None:
         now_s = asyncio.get_running_loop().time()

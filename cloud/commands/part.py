@@ -410,6 +410,7 @@ def _write_dense(
             blocks=blocks,
             precision=precision,
             progress=partial(progress, what),
+            announce=lambda line: console().print(line, soft_wrap=True),
         )
 
 
