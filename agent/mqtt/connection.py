@@ -5,6 +5,7 @@ aiomqtt comes with the extra `mqtt` and is imported here, when a broker is confi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from pathlib import Path
@@ -69,6 +70,10 @@ class Connector:
             max_queued_incoming_messages=16,
             logger=self._logger,
         )
+        # aiomqtt leaves these futures alone when an attempt or a farewell times out; paho may still fail them
+        # when the connection ends at last, and asyncio would write a traceback of what nobody waits for.
+        for future in (client._connected, client._disconnected):  # noqa: SLF001
+            future.add_done_callback(_look_at)
         return client
 
     @property
@@ -76,6 +81,11 @@ class Connector:
         if self._settings.port is not None:
             return self._settings.port
         return PORT if self._tls is None else PORT_TLS
+
+
+def _look_at(future: asyncio.Future[None]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _import() -> Any:
