@@ -178,8 +178,8 @@ def _show(layout: Layout, place: Place, existing: Existing, costs: Costs) -> Non
     gb = sum(layout.files.values()) / 1e9
     lines = [
         f"deployment {layout.deployment}: part {layout.part.name}, region {place.region}, account {place.account}",
-        f"  functions  {len(functions)} x {layout.plan.memory_mb} MB arm64, from"
-        + f" {functions[0].name(layout.deployment)} to {functions[-1].name(layout.deployment)}",
+        f"  functions  {len(functions)} x {layout.plan.memory_mb} MB arm64",
+        f"             {functions[0].name(layout.deployment)} to {functions[-1].name(layout.deployment)}",
         f"  bucket     {place.bucket} ({'its own' if place.own_bucket else 'yours'})",
         f"  blocks     {len(layout.files)} files, {gb:.3g} GB",
         f"  role       {layout.role}",

@@ -19,6 +19,9 @@ from typing import Any
 from tests.support.amazon import end_with_parent
 
 _numbers = itertools.count(1)
+ROLE = {"AWS_ACCESS_KEY_ID": "ASIAROLE", "AWS_SECRET_ACCESS_KEY": "role", "AWS_SESSION_TOKEN": "role"}
+"""Credentials of the function's role, as Lambda puts them into every environment."""
+
 API = "/2018-06-01/runtime"
 
 
@@ -99,6 +102,7 @@ class Environment:
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
                 "AWS_LAMBDA_FUNCTION_NAME": name,
                 "AWS_REGION": "eu-central-1",
+                **ROLE,
                 "OPENBLAS_NUM_THREADS": "1",
                 **variables,
             },
