@@ -29,12 +29,15 @@ class Proposal:
         strategy: the one asked for.
         found: the answer of every strategy, by name.
         limits: that plans had to keep.
+        wider: Cosmic's answer in the full space with any rounding, where it has none in the space asked for;
+            None where that was not looked for.
     """
 
     model: Model
     strategy: str
     found: dict[str, Found]
     limits: Limits
+    wider: Found | None = None
 
     @property
     def chosen(self) -> Found:
@@ -78,7 +81,10 @@ def propose(
     found = {"cosmic": search(model, space, objective, limits)}
     for name in COMPARISONS:
         found[name] = comparison(model, name, objective, limits)
-    return Proposal(model, strategy, found, limits)
+    wider = None
+    if not found["cosmic"].feasible and (space != FULL or limits.error_max is not None):
+        wider = search(model, FULL, objective, replace(limits, error_max=None))
+    return Proposal(model, strategy, found, limits, wider)
 
 
 def comparison(model: Model, strategy: str, objective: Objective = "cost", limits: Limits | None = None) -> Found:

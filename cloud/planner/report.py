@@ -98,6 +98,10 @@ def remedies(proposal: Proposal) -> list[str]:
         said.append(f"print at {model.job.speed_mm_s / estimate.slowdown:.0f} mm/s or slower")
         if limits.deadline_s is not None and estimate.runtime_p99_s > limits.deadline_s:
             said.append(f"allow a deadline of {estimate.runtime_p99_s * 1e3:.0f} ms")
+    wider = proposal.wider
+    if proposal.strategy == "cosmic" and wider is not None and wider.feasible and wider.point is not None:
+        point = wider.point
+        said.append(f"use --space full without --error-max: {point.precision}, {point.rows}x{point.columns} blocks")
     others = [name for name in STRATEGIES if name != proposal.strategy and proposal.found[name].feasible]
     said += [f"use --strategy {name}" for name in others]
     place = recommended([one for one in places_of(proposal) if one.where in {"printer", "coordinator"}])
@@ -140,7 +144,7 @@ COLUMNS = ("strategy", "groups", "blocks", "mode", "MB", "values", "runtime", "U
 
 
 def sentences(proposal: Proposal) -> list[str]:
-    """Return what the table does not say: where to compute, and why not as asked."""
+    """Return what the table does not say: what the coordinator costs, and where to compute."""
     model = proposal.model
     places = places_of(proposal)
     best = recommended(places)
@@ -151,6 +155,4 @@ def sentences(proposal: Proposal) -> list[str]:
     ]
     if best is not None:
         lines.append(f"where to compute: {best.where} - {best.why}")
-    if not proposal.chosen.feasible:
-        lines.append(f"{proposal.strategy} is not feasible: {'; '.join(remedies(proposal)) or 'no remedy known'}")
     return lines

@@ -133,3 +133,13 @@ def test_own_matrices_need_workers_and_a_known_model_does_not(job: Job, paper: P
 def test_an_unknown_strategy_is_refused(job: Job, paper: Platform) -> None:
     with pytest.raises(UsageError, match="there is no strategy 'best'"):
         propose(job, paper, strategy="best")
+
+
+def test_where_float64_is_late_and_float32_is_not_that_is_said(job: Job, paper: Platform) -> None:
+    late = propose(job, paper, space=PAPER)
+    speed = 800.0
+    while late.chosen.feasible or late.wider is None or not late.wider.feasible:
+        speed *= 1.15
+        late = propose(job.with_changes(speed_mm_s=speed), paper, space=PAPER)
+        assert speed < 20_000
+    assert any(said.startswith("use --space full") and "float32" in said for said in remedies(late))
