@@ -286,6 +286,12 @@ def test_without_the_extra_a_configured_broker_is_refused_with_the_remedy(monkey
     assert caught.value.remedy == 'pip install "cosmic-lpbf[mqtt]"'
 
 
+def test_the_agent_imports_nothing_of_mqtt_until_a_broker_is_configured() -> None:
+    code = "import sys, agent.commands, agent.service; print({'aiomqtt', 'paho'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
