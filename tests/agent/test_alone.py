@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-CLOUD_ONLY = ("trimesh", "shapely", "networkx", "matplotlib", "boto3", "ray", "starlette")
+CLOUD_ONLY = ("trimesh", "shapely", "networkx", "matplotlib", "boto3", "ray", "starlette", "aiomqtt", "paho", "numba")
 
 
 @pytest.fixture(scope="module")
