@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cloud.aws.errors import AwsError
@@ -17,12 +18,17 @@ ATTEMPTS_MAX = 4
 """Of the control plane, which throttles; invocations have one attempt (cloud.aws.platform)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Amazon:
     """Where Amazon is: region (None: the configured one) and, for tests and look-alikes, one address for all."""
 
     region: str | None = None
     endpoint_url: str | None = None
+
+    @cached_property
+    def _session(self) -> Any:
+        """One for all clients: each session reads boto3's descriptions of the services, megabytes, anew."""
+        return amazon_library("boto3").session.Session()
 
     def client(
         self,
@@ -34,7 +40,6 @@ class Amazon:
         connections: int = 16,
     ) -> Any:
         """Return a client. Raises MissingLibraryError, AwsError where no region is configured."""
-        boto3 = amazon_library("boto3")
         failures = amazon_library("botocore.exceptions")
         config = amazon_library("botocore.config").Config(
             connect_timeout=connect_timeout_s,
@@ -44,7 +49,7 @@ class Amazon:
             tcp_keepalive=True,
         )
         try:
-            return boto3.session.Session().client(
+            return self._session.client(
                 service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
             )
         except (failures.NoRegionError, ValueError) as error:

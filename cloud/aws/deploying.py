@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Lock
 from time import sleep
 from typing import Any
 
@@ -26,6 +27,8 @@ from cloud.plans import FunctionId
 from cloud.stores import upload
 from cloud.stores.s3 import S3Store, amazon_library
 
+FILES_AT_ONCE = 4
+WRITERS = 4
 FUNCTIONS_AT_ONCE = 8
 FUNCTION_TIMEOUT_S = 900
 """Longest run of a function, seconds (Lambda quotas): a layer, or loading."""
@@ -100,16 +103,28 @@ def _make_bucket(s3: Any, layout: Layout, place: Place) -> None:
 
 
 def _upload_blocks(store: S3Store, layout: Layout, told: Told) -> None:
+    """Upload the block files, some at a time: small ones wait for answers, large ones for the network."""
     total = sum(layout.files.values())
-    finished = 0
-    for file, size in layout.files.items():
-        before = finished
+    done_bytes: dict[str, int] = {}
+    lock = Lock()
 
-        def progress(done: int, _size: int, before: int = before) -> None:
-            told("blocks", before + done, total)
+    def send(file: str) -> None:
+        def progress(done: int, _size: int) -> None:
+            with lock:
+                done_bytes[file] = done
+                told("blocks", sum(done_bytes.values()), total)
 
-        upload(store, file, layout.folder / file, progress=progress)
-        finished += size
+        upload(store, file, layout.folder / file, writers=WRITERS, progress=progress)
+
+    with ThreadPoolExecutor(FILES_AT_ONCE, "files") as pool:
+        sendings = [pool.submit(send, file) for file in layout.files]
+        try:
+            for one in sendings:
+                one.result()
+        except BaseException:
+            for one in sendings:
+                one.cancel()
+            raise
 
 
 def _make_role(iam: Any, layout: Layout, place: Place) -> str:

@@ -11,8 +11,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import IO
 
 import pytest
 
@@ -42,7 +44,18 @@ def amazon_server() -> Iterator[str]:
         yield _address(process)
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+
+
+def read_on(stream: IO[str]) -> None:
+    """Read a server's log to its end: a pipe that nobody reads would fill, and stop the server."""
+
+    def read() -> None:
+        with suppress(ValueError):  # it was closed
+            for _ in stream:
+                pass
+
+    threading.Thread(target=read, daemon=True).start()
 
 
 def _address(process: subprocess.Popen[str]) -> str:
@@ -52,6 +65,7 @@ def _address(process: subprocess.Popen[str]) -> str:
         said.append(line)
         found = re.search(r"Running on (http://127\.0\.0\.1:\d+)", line)
         if found:
+            read_on(process.stderr)
             return found[1]
     pytest.fail(f"the server did not start: {''.join(said)}")
 

@@ -25,7 +25,7 @@ from cloud.stores.errors import (
 )
 from cloud.stores.interface import PART_BYTES_MIN
 from cloud.stores.s3 import S3Store
-from tests.support.amazon import REGION, amazon_session, end_with_parent
+from tests.support.amazon import REGION, amazon_session, end_with_parent, read_on
 
 SECRET = "quite-secret-indeed"
 
@@ -49,6 +49,7 @@ def signing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
     try:
         for line in process.stderr:
             if "http://127.0.0.1:" in line:
+                read_on(process.stderr)
                 address = line[line.index("http://") :].split()[0].strip("[]/'\"")
                 yield address, folder
                 break
@@ -56,7 +57,7 @@ def signing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
             pytest.fail("rclone did not start")
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def test_signed_requests_are_taken_and_others_named(

@@ -70,6 +70,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.wfile.flush()
 
+    def handle_expect_100(self) -> bool:
+        """Say at once that the body may come: clients wait a second for it."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def log_message(self, *words: Any) -> None:
         """Nothing."""
 
