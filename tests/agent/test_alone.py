@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-CLOUD_ONLY = ("trimesh", "shapely", "networkx", "matplotlib", "boto3", "ray", "starlette", "aiomqtt", "paho", "numba")
+CLOUD_ONLY = (
+    *("trimesh", "shapely", "networkx", "matplotlib", "boto3", "ray", "starlette"),
+    *("aiomqtt", "paho", "numba"),
+)
 
 
 @pytest.fixture(scope="module")
