@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 
 from cloud.aws.checks import Place, check_place, find_place
 from cloud.aws.clients import Amazon
-from cloud.aws.deploying import blocks_store, deploy
+from cloud.aws.deploying import deploy
+from cloud.aws.engine import lambda_engine
 from cloud.aws.errors import VersionError
-from cloud.aws.layout import Layout, lay_out
+from cloud.aws.layout import lay_out
 from cloud.aws.package import fetch_wheels, make_package
 from cloud.aws.platform import LambdaPlatform
 from cloud.configuration import EngineSettings
 from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines.grouped import GroupedEngine
-from cloud.link.link import TcpLink
 from cloud.plans import FunctionId, Plan
 from cloud.platforms.interface import PlatformError, Serve, WarmUp
-from cloud.platforms.tokens import CallbackTokens
 from tests.cloud.aws.conftest import Account
 from tests.cloud.conftest import a_map
 from tests.support.amazon import REGION
@@ -36,34 +35,24 @@ from thermal.smartscan import SmartScan
 SMALL = 2  # the layer with the small geometry
 
 
-def deployed(account: Account, plan: Plan) -> tuple[Layout, Place]:
+def deployed(account: Account, plan: Plan) -> Place:
     """Deploy a plan as the command does."""
     layout = lay_out(account.part, plan, account.name)
     place = find_place(account.amazon, None, f"cosmic-{account.name}")
     existing = check_place(account.amazon, layout, place)
     package = make_package(fetch_wheels(account.wheels))
     deploy(account.amazon, layout, place, package, existing, lambda *_: None)
-    return layout, place
+    return place
 
 
 @asynccontextmanager
 async def engine_of(account: Account, **changes: Any) -> AsyncIterator[GroupedEngine]:
     """Deploy a plan, and give its engine, loaded."""
     plan = Plan(part=account.part.digest, engine="lambda", memory_mb=512, **changes)
-    layout, place = await asyncio.to_thread(deployed, account, plan)
+    place = await asyncio.to_thread(deployed, account, plan)
     account.unpack(place.bucket)
-    tokens = CallbackTokens()
-    platform = LambdaPlatform(account.name, plan, account.amazon)
-    await asyncio.to_thread(platform.check)
-    engine = GroupedEngine(
-        account.part,
-        plan,
-        EngineSettings(apply_timeout_ms=20_000.0, load_timeout_s=60.0),
-        platform,
-        TcpLink(tokens.check),
-        tokens,
-        blocks_store(layout, place, account.amazon),
-    )
+    settings = EngineSettings(apply_timeout_ms=20_000.0, load_timeout_s=60.0)
+    engine = await lambda_engine(account.part, plan, settings, account.amazon, deployment=account.name)
     try:
         await engine.load(lambda *_: None)
         yield engine
