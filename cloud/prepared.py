@@ -41,14 +41,13 @@ class PreparedPart:
         """Return (elements, cells) of a layer, None where the part has no such layer."""
         if not 0 <= layer < self.part.layers:
             return None
-        geometry = self.part.geometry_of(layer)
-        return geometry.elements, len(geometry.cells)
+        return self.part.size_of(layer)
 
     @property
     def largest(self) -> tuple[int, int]:
         """Most elements and most cells of a layer."""
-        geometries = self.part.geometries
-        return max(g.elements for g in geometries), max(len(g.cells) for g in geometries)
+        sizes = [(entry.elements, entry.cells) for entry in self.part.manifest.geometries]
+        return max(elements for elements, _ in sizes), max(cells for _, cells in sizes)
 
     def scan(self, layer: int, rule: str | None) -> SmartScan:
         """Return the rule for a layer. Raises ConfigurationError where there is no such rule."""

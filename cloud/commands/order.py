@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -77,22 +77,22 @@ def order(
                 why="the predictors guess what the rule 'input' chooses over a whole layer",
                 remedy="leave them away",
             )
-        _show_speculation(part, layer, map_K, carry, groups, json=json)
-        return
     result = order_layer(part, layer, map_K, carry, rule=rule, printed=parse_cells(printed))
+    document: dict[str, Any] = {
+        "order": result.order,
+        "uniformity": result.uniformity,
+        "normaliser_K": part.process.melt_K,
+        "rule": rule,
+        "operator": carry.variant,
+        "tolerance": carry.tolerance,
+        "layer": layer,
+        "digest": part.digest,
+    }
+    if speculation:
+        _show_speculation(part, layer, map_K, carry, groups, document if json else None)
+        return
     if json:
-        print_json(
-            {
-                "order": result.order,
-                "uniformity": result.uniformity,
-                "normaliser_K": part.process.melt_K,
-                "rule": rule,
-                "operator": carry.variant,
-                "tolerance": carry.tolerance,
-                "layer": layer,
-                "digest": part.digest,
-            }
-        )
+        print_json(document)
         return
     print_lines(
         f"order: {' '.join(str(cell) for cell in result.order)}",
@@ -146,26 +146,22 @@ def _operator(part: Part, layer: int, variant: str, blocks: str, precision: str,
 
 
 def _show_speculation(
-    part: Part, layer: int, map_K: NDArray[np.float32], carry: Operator, groups: int, *, json: bool
+    part: Part,
+    layer: int,
+    map_K: NDArray[np.float32],
+    carry: Operator,
+    groups: int,
+    document: dict[str, Any] | None,
 ) -> None:
+    """Print how the predictors did: as a table, or as more of `document`."""
     from dataclasses import asdict
 
     from thermal.speculation import measure_accuracy
 
     found = measure_accuracy(part, layer, map_K, groups=groups, operator=carry)
-    if json:
-        print_json(
-            {
-                "predictors": [asdict(each) for each in found],
-                "groups": groups,
-                "cells": len(part.geometry_of(layer).cells),
-                "rule": "input",
-                "operator": carry.variant,
-                "tolerance": carry.tolerance,
-                "layer": layer,
-                "digest": part.digest,
-            }
-        )
+    if document is not None:
+        guessed = {"predictors": [asdict(each) for each in found], "groups": groups}
+        print_json({**document, **guessed, "cells": len(part.geometry_of(layer).cells)})
         return
     print_lines(
         f"{'predictor':<15} {'cell':>7} {'group':>7} {'best two':>9} {'their groups':>13} {'cost':>7}",
