@@ -70,13 +70,12 @@ def order(
         )
     variant = "opaque" if matrices is not None else operator or part.manifest.operator.variant
     carry = _operator(part, layer, variant, blocks, precision, matrices)
-    if speculation:
-        if rule != "input" or printed:
-            raise UsageError(
-                "--speculation goes without --rule and --printed",
-                why="the predictors guess what the rule 'input' chooses over a whole layer",
-                remedy="leave them away",
-            )
+    if speculation and (rule != "input" or printed):
+        raise UsageError(
+            "--speculation goes without --rule and --printed",
+            why="the predictors guess what the rule 'input' chooses over a whole layer",
+            remedy="leave them away",
+        )
     result = order_layer(part, layer, map_K, carry, rule=rule, printed=parse_cells(printed))
     document: dict[str, Any] = {
         "order": result.order,
