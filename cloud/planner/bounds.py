@@ -8,33 +8,18 @@ docs/explanation/planner.md proves it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.planner.grid import GRID, grid_place
 from cloud.planner.model import Model
 from cloud.planner.pattern import Pattern
+from cloud.planner.shapes import Shapes
+from cloud.planner.spaces import Space
 from cloud.plans import Mode
 
-if TYPE_CHECKING:
-    from cloud.planner.shapes import Shapes
-    from cloud.planner.spaces import Space
-
-GRID = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512])
-"""Numbers of functions for which draws are averaged; others take the grid's next lower number: never more."""
-
 Floats = NDArray[np.float64]
-
-
-def grid_place(functions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the place in `GRID` of the largest number that does not exceed the functions."""
-    return np.searchsorted(GRID, functions, side="right") - 1
-
-
-def factor_means(model: Model) -> Floats:
-    """Return the mean over the draws of the slowest product's factor: float64[len(GRID)]."""
-    return np.array([float(model.draws.factor(int(functions)).mean()) for functions in GRID])
 
 
 class Bounds:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.planner.bounds import factor_means, grid_place
+from cloud.planner.grid import factor_means, grid_place
 from cloud.planner.model import VALUE_BYTES, Model
 from cloud.planner.spaces import Space
 from cloud.plans import MEMORY_SHARE_MAX
