@@ -21,6 +21,9 @@ from cosmic.errors import CosmicError, UsageError
 # typer carries a click of its own since 0.20: its exceptions are found through typer, whichever it is.
 _UsageException: type[Exception] = typer.BadParameter.__mro__[2]
 
+PIPE_COLUMNS = 140
+"""Width of tables where there is no terminal to ask."""
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -36,7 +39,19 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Let a traceback thro
 
 def console() -> Console:
     """Return the terminal for everything but the result: progress, tables and errors go to stderr."""
-    return Console(stderr=True, highlight=False)
+    return _wide(Console(stderr=True, highlight=False))
+
+
+def result_console() -> Console:
+    """Return where tables of results go: stdout."""
+    return _wide(Console(highlight=False))
+
+
+def _wide(console: Console) -> Console:
+    """Give a pipe or a file the room that tables need; a terminal has its own width."""
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_COLUMNS)
+    return console
 
 
 def print_json(document: Any) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cosmic.commands import JsonOption, console, print_json
+from cosmic.commands import JsonOption, console, print_json, result_console
 from cosmic.errors import UsageError
 
 if TYPE_CHECKING:
@@ -205,7 +205,6 @@ def samples(
     if json:
         print_json({"jobs": [{key: one[key] for key in _JOB_KEYS} for one in documents]})
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None)
@@ -221,7 +220,7 @@ def samples(
             f"{one['layer_s']:.2f} s",
             f"{one['dense_float64_bytes'] / 1e9:.0f} GB",
         )
-    Console(highlight=False).print(table)
+    result_console().print(table)
 
 
 _JOB_KEYS = (
@@ -453,7 +452,6 @@ def _show(part: Part, *, json: bool) -> None:
     if json:
         print_json(document)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("", "", show_header=False, box=None)
@@ -478,4 +476,4 @@ def _show(part: Part, *, json: bool) -> None:
         ("operator", f"{part.manifest.operator.variant}, tolerance {part.manifest.operator.tolerance:g}"),
     ):
         table.add_row(label, value)
-    Console(highlight=False).print(table)
+    result_console().print(table)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cosmic.commands import EXIT_FAILED, EXIT_USAGE, JsonOption, console, print_json, print_lines
+from cosmic.commands import EXIT_FAILED, EXIT_USAGE, JsonOption, console, print_json, print_lines, result_console
 from cosmic.errors import UsageError
 
 OBJECTIVES = ("cost", "runtime", "accuracy")
@@ -117,7 +117,6 @@ def _check(strategy: str, objective: str, space: str, order: str, limits: dict[s
 
 
 def _show(proposal: object) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from cloud.planner.compare import Proposal
@@ -129,5 +128,5 @@ def _show(proposal: object) -> None:
         table.add_column(column, no_wrap=True, justify="left" if column in {"strategy", "mode"} else "right")
     for row in table_rows(proposal):
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    result_console().print(table)
     print_lines(*sentences(proposal))
