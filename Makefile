@@ -8,8 +8,8 @@ DEMO := demo
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.runtime  ## Print a real part: coordinator, workers, agent and a simulated printer (FAULT=coordinator kills one)
-	@$(BIN)/cosmic-cloud demo --directory $(DEMO) $(if $(FAULT),--fault $(FAULT)) $(DEMO_OPTIONS)
+demo: $(VENV)/.runtime  ## Print a real part: coordinator, workers, agent and a simulated printer (FAULT=coordinator kills one, ENGINE=inline needs no workers)
+	@$(BIN)/cosmic-cloud demo --directory $(DEMO) $(if $(FAULT),--fault $(FAULT)) $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_OPTIONS)
 
 test: $(VENV)/.dev $(VENV)-agent/.installed  ## Run every test, with the coverage that the cores must have
 	@scripts/install-test-peers
