@@ -35,7 +35,7 @@ docs: $(VENV)/.dev  ## Write the reference pages that follow from the code
 
 lock: $(VENV)/.dev  ## Renew both lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile pyproject.toml --extra cloud --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra cloud --extra recording --extra http --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-dev.lock
 
 clean:           ## Remove environments, caches and the demo's folder
