@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,13 @@ class Coordinator:
     Attributes:
         host: address listened on, once started.
         port: port listened on, once started.
+        on_connections: told the printer of every connection when one comes or goes.
     """
 
     def __init__(self, settings: CoordinatorSettings) -> None:
         self.host = settings.listen.host
         self.port = settings.listen.port
+        self.on_connections: Callable[[list[str]], None] = lambda _printers: None
         self._settings = settings
         self._library = PartLibrary(Path(settings.parts.directory))
         self._pool = PartPool(self._library, settings)
@@ -228,11 +231,16 @@ class Coordinator:
             return
         session = PrinterSession(connection, printer, self._pool, self._settings)
         self._sessions.add(session)
+        self._tell_connections()
         self._log.info("connected", printer=printer, peer=_peer(connection), connections=len(self._sessions))
         try:
             await session.run()
         finally:
             self._sessions.discard(session)
+            self._tell_connections()
+
+    def _tell_connections(self) -> None:
+        self.on_connections([session.printer for session in self._sessions])
 
     def _full(self, printer: str) -> str | None:
         """Return why there is no room for another connection of `printer`, None where there is."""

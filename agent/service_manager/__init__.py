@@ -1,6 +1,5 @@
 """What the agent and the operating system's service manager (systemd) tell each other."""
 
-from agent.service_manager.notify import Notifier
 from agent.service_manager.watch import Heartbeat
 
-__all__ = ["Heartbeat", "Notifier"]
+__all__ = ["Heartbeat"]

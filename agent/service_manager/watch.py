@@ -1,19 +1,12 @@
-"""Signs of life from the loop that keeps the deadlines, and the status in words, for `systemctl status`.
-
-The watchdog is fed by a timer of that very loop, never from a thread: a loop that is stuck stops feeding it, and
-systemd starts the agent anew.
-"""
+"""Signs of life from the loop that keeps the deadlines, and the status in words, for `systemctl status`."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Self
 
-from agent.service_manager.notify import Notifier
 from agent.status import State, Status, StatusEvent, Subject
-
-FEEDS_PER_LIMIT = 4
-"""How often the watchdog is fed within the time in which it must be fed once."""
+from cosmic.notify import Notifier
+from cosmic.watchdog import Watchdog
 
 
 class Heartbeat:
@@ -26,7 +19,8 @@ class Heartbeat:
         """Prepare. `notifier` None: the one that the environment names."""
         self._status = status
         self._notifier = Notifier() if notifier is None else notifier
-        self._timer: asyncio.TimerHandle | None = None
+        # Told again beside each feed: the manager's queue may have been full when the service became ready.
+        self._watchdog = Watchdog(self._notifier, self._tell)
         self._ready = False
         self._stopping = False
         self._told = ""
@@ -34,24 +28,14 @@ class Heartbeat:
             status.listen(self._take_note)
 
     async def __aenter__(self) -> Self:
-        self._feed()
+        self._watchdog.start()
         self._tell()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watchdog.stop()
         self._say_stopping()
         self._notifier.close()
-
-    def _feed(self) -> None:
-        """Feed the watchdog, and come back in time to do it again."""
-        if self._notifier.watchdog_s is None or not self._notifier.listened_to:
-            return
-        self._notifier.alive()
-        self._tell()  # should the manager's queue have been full when the service became ready
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._notifier.watchdog_s / FEEDS_PER_LIMIT, self._feed)
 
     def _take_note(self, what: Subject | StatusEvent) -> None:
         if isinstance(what, Subject):

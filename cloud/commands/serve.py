@@ -41,6 +41,7 @@ def serve(
 
 
 async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: bool) -> None:
+    from cloud.heartbeat import Heartbeat
     from cloud.server import Coordinator
 
     loop = asyncio.get_running_loop()
@@ -54,8 +55,11 @@ async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: b
         _write(ready_file, address)
     if json:
         print_json(address)
-    await asked_to_end.wait()
-    await coordinator.stop()
+    async with Heartbeat(f"{coordinator.host}:{coordinator.port}") as heartbeat:
+        coordinator.on_connections = heartbeat.connected
+        await asked_to_end.wait()
+        heartbeat.stopping()
+        await coordinator.stop()
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

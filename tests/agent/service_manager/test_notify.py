@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.service_manager import Heartbeat, Notifier
-from agent.service_manager.notify import STATUS_BYTES_MAX
+from agent.service_manager import Heartbeat
 from agent.status import Status
+from cosmic.notify import STATUS_BYTES_MAX, Notifier
 from tests.support import virtual_time
 
 

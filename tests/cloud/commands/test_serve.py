@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +93,43 @@ def test_serving_needs_no_geometry_libraries() -> None:
         f"print([name for name in {names!r} if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+async def test_the_service_manager_hears_ready_who_is_connected_life_and_the_end(
+    part: Part, parts_directory: Path, tmp_path: Path
+) -> None:
+    token = run("token", "add", "press-1", "--tokens", str(tmp_path / "tokens.json")).stdout.strip()
+    settings = tmp_path / "coordinator.toml"
+    settings.write_text(
+        f"[listen]\nport = 0\n[parts]\ndirectory = '{parts_directory}'\n[tokens]\nfile = '{tmp_path}/tokens.json'\n"
+    )
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.setblocking(False)
+    loop = asyncio.get_running_loop()
+
+    async def hear(wanted: str) -> None:
+        async with asyncio.timeout(30.0):
+            while not (await loop.sock_recv(manager, 4096)).decode().startswith(wanted):
+                pass
+
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *("serve", "--config", str(settings), "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"},
+    )
+    await hear("READY=1")
+    assert process.stdout is not None
+    said: dict[str, Any] = msgspec.json.decode(await process.stdout.readuntil(b"}"))
+    await hear(f"STATUS=listening on 127.0.0.1:{said['port']}; connected: no printer")
+    async with dial(f"127.0.0.1:{said['port']}", token) as connection:
+        assert (await Printer(connection).open(part)).cells
+        await hear(f"STATUS=listening on 127.0.0.1:{said['port']}; connected: press-1")
+        await hear("WATCHDOG=1")
+        await hear("WATCHDOG=1")
+    process.send_signal(signal.SIGTERM)
+    await hear("STOPPING=1")
+    assert await process.wait() == 0
+    manager.close()
