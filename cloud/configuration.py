@@ -63,18 +63,47 @@ class Tokens(_Section, frozen=True, kw_only=True):
     """Written by `cosmic-cloud token`; read again when it changes."""
 
 
+class AwsSettings(_Section, frozen=True, kw_only=True):
+    """Where the functions of engine `lambda` are, and how they reach this coordinator."""
+
+    deployment: str | None = None
+    """Name given to `cosmic-cloud deploy`; unset: the part's name."""
+
+    region: str | None = None
+    """AWS region; unset: the one that AWS's own configuration names."""
+
+    bucket: str | None = None
+    """The bucket given to `cosmic-cloud deploy`; unset: the deployment's own."""
+
+    endpoint_url: str | None = None
+    """Another address for all of AWS's services, for look-alikes and tests."""
+
+    link_host: str = "127.0.0.1"
+    """Address of this machine on which workers are awaited: one in the functions' network (VPC)."""
+
+    link_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """TCP port for workers, one for every loaded part; 0 takes a free one."""
+
+    link_address: str | None = None
+    """This machine's address as workers see it, where it is another than `link_host`."""
+
+
 class EngineSettings(_Section, frozen=True, kw_only=True):
     """What carries a map across a window, and where."""
 
-    name: Literal["inline", "local", "simulated"] = "inline"
+    name: Literal["inline", "local", "simulated", "lambda"] = "inline"
     """`inline`: the polynomial operator in this process; `local`: dense blocks in processes of this machine;
-    `simulated`: a model of a platform of functions, with real results."""
+    `simulated`: a model of a platform of functions, with real results; `lambda`: functions on AWS that
+    `cosmic-cloud deploy` made."""
+
+    aws: AwsSettings = AwsSettings()
 
     profile: str = "paper"
     """What the simulated platform is like: `paper`, or the path of a TOML file."""
 
     plan: str | None = None
-    """JSON file of a plan; set, it takes the place of `groups`, `dealing`, `mode`, `blocks_*` and `precision`."""
+    """JSON file of a plan; set, it takes the place of `groups`, `dealing`, `mode`, `blocks_*` and `precision`.
+    Unset, engine `lambda` takes the `plan.json` in the part's folder."""
 
     groups: PositiveInt = 1
     """Groups G that the cells are dealt to."""

@@ -11,17 +11,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
-
 from cloud.configuration import EngineSettings
 from cloud.controller import Predictor
 from cloud.engines import Engine, Progress
-from cloud.engines.inline import InlineEngine
-from cloud.engines.local import LocalEngine
-from cloud.engines.simulated import simulated_engine
+from cloud.engines.choosing import make_engine, plan_of
 from cloud.guesses import Guesses, InputGuess
-from cloud.plans import Plan
-from cosmic.errors import EngineError
 from thermal.part import Part, load_part
 from thermal.smartscan import SmartScan
 
@@ -70,7 +64,7 @@ async def prepare(
     Raises PartError where the part is damaged, EngineError where the engine cannot be loaded.
     """
     part = await asyncio.to_thread(load_part, folder)
-    engine = make_engine(part, settings, executor)
+    engine = await make_engine(part, settings, executor)
     await engine.load(progress)
     guesses = await asyncio.to_thread(make_guesses, part) if _speculates(part, settings) else {}
     return PreparedPart(part, engine, guesses)
@@ -84,33 +78,3 @@ def make_guesses(part: Part) -> dict[int, Guesses]:
     """Return the guesses of the first layers' geometries, by number; later ones take the paper's, made at once."""
     first = list(dict.fromkeys(part.manifest.layers))[:GUESSES_MAX]
     return {number: Guesses(SmartScan(part.geometries[number], part.process)) for number in first}
-
-
-def plan_of(part: Part, settings: EngineSettings) -> Plan:
-    """Return the plan that the settings name or describe. Raises EngineError where its file cannot be used."""
-    if settings.plan is None:
-        return Plan(
-            part=part.digest,
-            engine=settings.name,
-            groups=settings.groups,
-            dealing=settings.dealing,
-            mode=settings.mode,
-            rows=settings.blocks_rows,
-            columns=settings.blocks_columns,
-            precision=settings.precision,
-        )
-    try:
-        return msgspec.json.decode(Path(settings.plan).read_bytes(), type=Plan)
-    except (OSError, msgspec.DecodeError) as error:
-        raise EngineError(
-            f"the plan cannot be read: {error}", where=settings.plan, remedy="make the plan again"
-        ) from error
-
-
-def make_engine(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
-    """Return the engine that the settings name, not loaded yet."""
-    if settings.name == "local":
-        return LocalEngine(part, settings, plan_of(part, settings))
-    if settings.name == "simulated":
-        return simulated_engine(part, plan_of(part, settings), settings, executor=executor)[0]
-    return InlineEngine(part, executor, settings.tolerance)

@@ -8,7 +8,7 @@ from typing import Any
 from cloud.aws.clients import Amazon, code_of, explained
 from cloud.aws.errors import ArchitectureError, QuotaError, TakenError
 from cloud.aws.existing import Existing, find_existing
-from cloud.aws.layout import PART_TAG, Layout
+from cloud.aws.layout import PART_TAG, Layout, part_tag
 from cloud.aws.package import HANDLER, RUNTIME
 from cloud.stores.errors import BucketMissingError
 from cloud.stores.s3 import S3Store, amazon_library
@@ -62,7 +62,7 @@ def check_place(amazon: Amazon, layout: Layout, place: Place) -> Existing:
         bucket_there = False
     client = amazon.client("lambda")
     existing = find_existing(amazon, layout.deployment, place.bucket if bucket_there else None)
-    others = {one.tags.get(PART_TAG) for one in existing.functions} - {layout.part.digest[:32]}
+    others = {one.tags.get(PART_TAG) for one in existing.functions} - {part_tag(layout.part.digest)}
     if others:
         raise TakenError(
             f"deployment '{layout.deployment}' is of another part",

@@ -5,7 +5,7 @@
     - `LimitError`: the plan is beyond what Lambda can do at all
     - `ArchitectureError`: the region has no arm64 functions
     - `TakenError`: the deployment's name, or its bucket's, belongs to something else
-    - `VersionError`: functions run another version of the worker than this coordinator's
+    - `VersionError`: functions are missing, of another part or size, or run another version of the worker
     - `PackageError`: the zip for the functions cannot be made
 
 Credentials and buckets have the errors of cloud.stores.errors.
@@ -37,7 +37,7 @@ class TakenError(AwsError):
 
 
 class VersionError(AwsError):
-    """Functions run another version of the worker than this coordinator's."""
+    """Functions are missing, of another part or size, or run another version of the worker."""
 
 
 class PackageError(AwsError):

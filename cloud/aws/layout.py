@@ -81,7 +81,7 @@ class Layout:
 
     def tags(self, version: str) -> dict[str, str]:
         """Return the tags of a function."""
-        return {DEPLOYMENT_TAG: self.deployment, PART_TAG: self.part.digest[:32], VERSION_TAG: version}
+        return {DEPLOYMENT_TAG: self.deployment, PART_TAG: part_tag(self.part.digest), VERSION_TAG: version}
 
     def figures(self) -> dict[str, Any]:
         """Return the layout as a JSON-ready mapping."""
@@ -130,6 +130,11 @@ def lay_out(part: Part, plan: Plan, deployment: str) -> Layout:
             remedy="take more groups",
         )
     return Layout(deployment, part, plan, files, held, tuple(_warnings(part, plan)))
+
+
+def part_tag(digest: str) -> str:
+    """Return the value of a function's tag that says which part it is for."""
+    return digest[:32]
 
 
 def check_name(deployment: str) -> None:

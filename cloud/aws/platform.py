@@ -12,6 +12,7 @@ import msgspec
 from cloud.aws.clients import Amazon, code_of
 from cloud.aws.errors import VersionError
 from cloud.aws.existing import find_functions
+from cloud.aws.layout import PART_TAG, part_tag
 from cloud.aws.package import worker_version
 from cloud.plans import FunctionId, Plan
 from cloud.platforms.interface import Answer, Billing, Cause, Load, PlatformError, Serve, WarmUp
@@ -75,25 +76,27 @@ class LambdaPlatform:
         """Compare what is deployed with the plan and with this coordinator's worker. Blocks; for the start.
 
         Raises:
-            VersionError: functions are missing, or run another version.
+            VersionError: functions are missing, of another part or size, or run another version.
             CredentialsError, AwsError: Amazon does not say.
         """
-        there = {one.name: one.version for one in find_functions(self._amazon, self._deployment)}
+        there = {one.name: one for one in find_functions(self._amazon, self._deployment)}
         wanted = [function.name(self._deployment) for function in self._plan.functions]
-        missing = [name for name in wanted if name not in there]
-        other = [name for name in wanted if name in there and there[name] != worker_version()]
-        if missing or other:
-            what = (
-                f"{len(missing)} functions are missing"
-                if missing
-                else f"{len(other)} functions are of another version"
-            )
-            raise VersionError(
-                what,
-                where=(missing or other)[0],
-                why=f"the plan has {len(wanted)}, of version {worker_version()}",
-                remedy="deploy the plan again",
-            )
+        found = [there[name] for name in wanted if name in there]
+        wrong = {
+            "missing": [name for name in wanted if name not in there],
+            "of another part": [one.name for one in found if one.tags.get(PART_TAG) != part_tag(self._plan.part)],
+            "of another version": [one.name for one in found if one.version != worker_version()],
+            "of another size": [one.name for one in found if one.memory_mb != self._plan.memory_mb],
+        }
+        for what, names in wrong.items():
+            if names:
+                plan = f"{len(wanted)} of {self._plan.memory_mb} MB for part {self._plan.part[:12]}"
+                raise VersionError(
+                    f"{len(names)} functions are {what}",
+                    where=names[0],
+                    why=f"the plan has {plan}, this coordinator works with version {worker_version()}",
+                    remedy=f"deploy the plan again: cosmic-cloud deploy PLAN --deployment {self._deployment}",
+                )
 
     async def ask(self, function: FunctionId, event: Load | WarmUp) -> Answer:
         """Run a function and return its answer; see Platform."""

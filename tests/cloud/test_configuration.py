@@ -30,7 +30,7 @@ def test_file_and_environment_are_read(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ("[listen]\nports = 1", "listen.ports"),
         ("[listen]\nport = 65536", "listen.port"),
-        ("[engine]\nname = 'lambda'", "engine.name"),
+        ("[engine]\nname = 'lambada'", "engine.name"),
         ("[engine]\nblocks_rows = 0", "engine.blocks_rows"),
         ("[engine]\ntolerance = 0.0", "engine.tolerance"),
         ("[parts]\nidle_s = -1.0", "parts.idle_s"),

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from cloud.aws.clients import Amazon
+from cloud.configuration import AwsSettings, EngineSettings
 from cloud.plans import Plan
 from tests.support.amazon import REGION, amazon_server, amazon_session
 from tests.support.lambda_emulator import LambdaEmulator
@@ -46,6 +47,12 @@ class Account:
         path = self.folder / "plan.json"
         path.write_bytes(msgspec.json.encode(plan))
         return path
+
+    def engine_settings(self, **changes: Any) -> EngineSettings:
+        """Return the settings of a coordinator that uses this account's deployment."""
+        aws = AwsSettings(deployment=self.name, region=REGION, endpoint_url=self.emulator.address)
+        settings = {"apply_timeout_ms": 20_000.0, "load_timeout_s": 60.0, **changes}
+        return EngineSettings(name="lambda", aws=aws, **settings)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of cosmic-cloud against this account."""

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from cloud.configuration import EngineSettings
 from cloud.controller import Carry, Decision, Idle, LayerController
+from cloud.engines.choosing import plan_of
 from cloud.engines.local import LocalEngine
 from cloud.plans import Plan
-from cloud.prepared import plan_of
 from cloud.tokens import TokenFile
 from cosmic.errors import EngineError
 from tests.cloud.conftest import BLOCKS
