@@ -94,7 +94,7 @@ class Coordinator:
             sockets_max = SOCKETS_FACTOR * limits.connections_max
             request_s = limits.handshake_s
 
-        context = _tls(self._settings.listen)
+        context = tls_context(self._settings.listen)
         options: dict[str, Any] = {} if context is None else {"ssl_handshake_timeout": limits.handshake_s}
         try:
             self._server = await serve(
@@ -282,7 +282,8 @@ def _respond(status: HTTPStatus, body: str | bytes) -> Response:
     return Response(status.value, status.phrase, headers, content)
 
 
-def _tls(listen: Listen) -> ssl.SSLContext | None:
+def tls_context(listen: Listen) -> ssl.SSLContext | None:
+    """Return what TLS is spoken with, None without a certificate. Raises ConfigurationError naming the file."""
     if listen.certificate_file is None and listen.key_file is None:
         return None
     if listen.certificate_file is None or listen.key_file is None:

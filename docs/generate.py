@@ -16,8 +16,8 @@ import msgspec
 
 from agent.configuration import AgentConfiguration
 from agent.mqtt import payloads, topics
-from agent.skeleton import attribute_docs
 from cloud.configuration import CoordinatorSettings
+from cosmic.sections import attribute_docs, first_line, sections
 from protocol import messages, tables
 
 PAGES = Path(__file__).parent / "reference"
@@ -42,28 +42,24 @@ def settings_page() -> str:
             "that is not known is an error that names the nearest known one. Units are part of the names."
         ),
         "## Agent\n`cosmic-agent run --config agent.toml`",
-        *section_tables(AgentConfiguration, ""),
+        *section_tables(AgentConfiguration),
         "## Coordinator\n`cosmic-cloud serve --config coordinator.toml`",
-        *section_tables(CoordinatorSettings, ""),
+        *section_tables(CoordinatorSettings),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def section_tables(model: type[msgspec.Struct], path: str) -> list[str]:
-    """Return a table for every section below `model`."""
+def section_tables(model: type[msgspec.Struct]) -> list[str]:
+    """Return a table for every section of `model`."""
     found: list[str] = []
-    rows: list[str] = []
-    told = attribute_docs(model)
-    for field in msgspec.structs.fields(model):
-        kind = field.type
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            found += section_tables(kind, f"{path}.{field.name}" if path else field.name)
-            continue
-        default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-        rows.append(f"| `{field.name}` | {shown_type(kind)} | {shown(default)} | {told.get(field.name, '')} |")
-    if rows:
-        title = f"### `[{path}]`\n{first_line(model)}\n\n"
-        found.insert(0, title + "| key | value | default | |\n|---|---|---|---|\n" + "\n".join(rows))
+    for section in sections(model):
+        rows = [
+            f"| `{value.name}` | {shown_type(value.kind)} | {shown(value.default)} | {value.about} |"
+            for value in section.values
+        ]
+        if rows:
+            title = f"### `[{section.path}]`\n{section.about}\n\n"
+            found.append(title + "| key | value | default | |\n|---|---|---|---|\n" + "\n".join(rows))
     return found
 
 
@@ -159,11 +155,6 @@ def state_table(title: str, table: tables.Table) -> str:
             following.setdefault(after, []).append(f"`{event}`")
         rows += [f"| {state.value} | {', '.join(events)} | {after.value} |" for after, events in following.items()]
     return f"### {title}\n| state | message | next state |\n|---|---|---|\n" + "\n".join(rows)
-
-
-def first_line(model: type[msgspec.Struct]) -> str:
-    """Return the first line of a class's docstring."""
-    return inspect.cleandoc(model.__doc__ or "").splitlines()[0]
 
 
 def shown_type(kind: Any) -> str:

@@ -27,13 +27,13 @@ def install_service(
     debug: DebugOption = False,  # noqa: ARG001  taken by cosmic.commands.run
 ) -> None:
     """Install unit, user and folders, and a configuration where there is none. Can be repeated; starts nothing."""
-    from agent.commands.config import HEAD
     from agent.configuration import AgentConfiguration
     from agent.service_manager import install
-    from agent.skeleton import skeleton
+    from cosmic.config_commands import head
+    from cosmic.skeleton import skeleton
 
     service: Service = "coordinator" if coordinator else "agent"
-    begin_with = "" if coordinator else skeleton(AgentConfiguration, HEAD)
+    begin_with = "" if coordinator else skeleton(AgentConfiguration, head(install.COMMANDS[service]))
     files = install.wanted_files(service, install.command_path(service), begin_with)
     steps = install.install(root, files, service, dry_run=dry_run)
     if dry_run and not json:
