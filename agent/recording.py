@@ -10,6 +10,8 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from agent.observers import Happening, MapTaken
+
 _log = structlog.get_logger()
 
 
@@ -26,6 +28,11 @@ class MapRecording:
         self.failed: str | None = None
         self._bytes_left = bytes_max
         self._pending: set[asyncio.Task[None]] = set()
+
+    def observe(self, happening: Happening) -> None:
+        """Keep the map of every layer, whatever it came from."""
+        if isinstance(happening, MapTaken):
+            self.keep(happening.layer, happening.map_K)
 
     def keep(self, layer: int, map_K: NDArray[np.float32]) -> None:
         """Have the map of `layer` written; returns at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,15 +13,18 @@ import structlog
 
 from agent.capture import SimulatedCamera
 from agent.configuration import AgentConfiguration
+from agent.driver import Driver
 from agent.driver.simulated import SimulatedPrinter
-from agent.journal import Journal, Tally
+from agent.journal import Journal
 from agent.mqtt import Publisher
+from agent.observers import Observers, Stopping
 from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
 from agent.recording import MapRecording
 from agent.service_manager import Heartbeat
 from agent.status import Status
+from agent.tally import Tally
 from agent.uplink import Uplink
 from agent.uplink.credentials import read_token, tls_context
 from fallback import make_ladder
@@ -30,30 +34,59 @@ from thermal.part import Part
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The parts of an agent, connected.
+
+    Attributes:
+        settings: its configuration.
+        job: name of the job, and of its recordings.
+        started: when the agent started, as a label.
+        part: what is printed.
+        driver: the printer.
+        printing: the job; `printing.observers` takes bystanders.
+        status: what bystanders may know.
+        recording: keeps the maps; None where nothing is kept.
+    """
+
+    settings: AgentConfiguration
+    job: str
+    started: str
+    part: Part
+    driver: Driver
+    printing: Printing
+    status: Status
+    recording: MapRecording | None
+
+
 async def run_agent(settings: AgentConfiguration) -> Tally:
     """Print one job and return what it came to.
 
     Raises ConfigurationError, PartError or RefusedError when the agent cannot start as configured.
     """
-    printing, journal, driver = assemble(settings)
-    status = printing.status
+    agent = assemble(settings)
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as beside:
-        await beside.enter_async_context(Heartbeat(status))
+        if agent.recording is not None:
+            beside.push_async_callback(agent.recording.close)
+        await beside.enter_async_context(Heartbeat(agent.status))
         if settings.mqtt.host:
-            await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, status))
+            await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, agent.status))
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop, driver, status, number)
+            loop.add_signal_handler(number, _stop, agent, number)
         try:
-            await printing.run()
+            await agent.printing.run()
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-    return journal.job
+    return agent.printing.tally
 
 
-def assemble(settings: AgentConfiguration) -> tuple[Printing, Journal, SimulatedPrinter]:
-    """Return the parts of an agent, connected and not yet running."""
+def assemble(settings: AgentConfiguration) -> Agent:
+    """Return the parts of an agent, connected and not yet running.
+
+    Raises ConfigurationError, PartError or RefusedError when the agent cannot start as configured.
+    """
     part = find_part(settings, read_token(settings.uplink), tls_context(settings.uplink))
     named = settings.fallback.order
     ladder = make_ladder([named] if isinstance(named, str) else named, settings.fallback.seed)
@@ -62,14 +95,17 @@ def assemble(settings: AgentConfiguration) -> tuple[Printing, Journal, Simulated
     plant = Plant(part, settings.capture.residual)
     driver = SimulatedPrinter(part, settings.printer.simulated, plant)
     camera = SimulatedCamera(plant, noise_K=settings.capture.noise_K, seed=settings.capture.seed)
-    journal = Journal(job, settings.printer.guard_ms / 1e3)
+    status = Status(job)
     recording = _recording(settings, job, started)
-    printing = Printing(settings, part, driver, camera, ladder, journal, recording)
-    printing.status = Status(job)
+    observers = Observers(Journal(job, settings.printer.guard_ms / 1e3), status)
+    if recording is not None:
+        observers.add(recording)
+    printing = Printing(settings, part, driver, camera, ladder, observers)
     if settings.uplink.url:
-        printing.uplink = Uplink(settings.uplink, _open_job(settings, part, job), printing)
+        opening = _open_job(settings, part, job)
+        printing.coordinator.uplink = Uplink(settings.uplink, opening, printing.coordinator)
     _log.info("starting", job=job, part=part.name, digest=part.digest, recording=_folder(recording))
-    return printing, journal, driver
+    return Agent(settings, job, started, part, driver, printing, status, recording)
 
 
 def _open_job(settings: AgentConfiguration, part: Part, job: str) -> OpenJob:
@@ -93,7 +129,7 @@ def _folder(recording: MapRecording | None) -> str:
     return "" if recording is None else str(recording.folder)
 
 
-def _stop(driver: SimulatedPrinter, status: Status, number: signal.Signals) -> None:
-    status.stopping(number.name)
+def _stop(agent: Agent, number: signal.Signals) -> None:
+    agent.printing.observers.tell(Stopping(number.name))
     _log.warning("stopping", cause=number.name, remedy="the job ends after this layer")
-    driver.abort(f"stopped by {number.name}")
+    agent.driver.abort(f"stopped by {number.name}")

@@ -1,7 +1,8 @@
 """What a bystander may know of the printing: state, job, layer, link, workers.
 
-A plain object without I/O, told by the printing. Listeners are called at once on the event loop's thread and must
-only take note: nothing that keeps a deadline waits for them, and one that fails is logged and changes nothing.
+A plain object without I/O, told by the printing as one of its observers. Listeners are called at once on the event
+loop's thread and must only take note: nothing that keeps a deadline waits for them, and one that fails is logged and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,23 @@ from enum import Enum
 
 import structlog
 
-from agent.journal import Tally
+from agent.observers import (
+    CoordinatorConfigured,
+    CoordinatorLoading,
+    Happening,
+    JobBegan,
+    JobEnded,
+    LayerBegan,
+    LayerEnded,
+    LinkChanged,
+    MachineFault,
+    MapTaken,
+    SpreadingBegan,
+    Stopping,
+    WindowEnded,
+    WorkersWarm,
+)
+from agent.tally import Tally
 
 _log = structlog.get_logger()
 
@@ -137,6 +154,49 @@ class Status:
     def listen(self, listener: Listener) -> None:
         """Tell `listener` from now on."""
         self._listeners.append(listener)
+
+    def observe(self, happening: Happening) -> None:
+        """Be told by the printing what happened."""
+        self._of_the_printer(happening)
+        self._of_the_coordinator(happening)
+
+    def _of_the_printer(self, happening: Happening) -> None:
+        match happening:
+            case WindowEnded(handover=handover):
+                self.window(fallback=handover.source == "fallback", uniformity=handover.uniformity)
+            case SpreadingBegan():
+                self.spreading()
+            case LayerBegan():
+                self.layer_ready()
+            case LayerEnded(layer=layer, tally=tally):
+                self.layer_done(layer, tally, starved_ms=happening.starved_ms, map_from=happening.map_from)
+            case MapTaken(layer=layer, cause=cause) if cause:
+                self.no_frame(layer, cause)
+            case JobBegan(part=part, digest=digest, layers=layers):
+                self.job_started(part, digest, layers)
+            case JobEnded(reason=reason):
+                self.job_done(reason)
+            case MachineFault(text=text):
+                self.machine_fault(text)
+            case Stopping(text=text):
+                self.stopping(text)
+            case _:
+                pass
+
+    def _of_the_coordinator(self, happening: Happening) -> None:
+        match happening:
+            case CoordinatorConfigured():
+                self.coordinator_configured()
+            case CoordinatorLoading(done=done, total=total):
+                self.coordinator_loading(done, total)
+            case LinkChanged(up=True, engine=engine):
+                self.link_up(engine)
+            case LinkChanged(cause=cause):
+                self.link_down(cause)
+            case WorkersWarm(layer=layer, workers=workers, cold=cold, reloaded=reloaded):
+                self.workers_warm(WorkersStatus(layer, workers, cold, reloaded))
+            case _:
+                pass
 
     # --- the coordinator --------------------------------------------------------------------------------------
 

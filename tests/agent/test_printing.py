@@ -18,6 +18,7 @@ from agent.capture import SimulatedCamera
 from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, Simulated
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal
+from agent.observers import Observers
 from agent.plant import Plant
 from agent.printing import REJOINS_PER_LAYER_MAX, Printing
 from agent.thinker import Thinker
@@ -81,12 +82,11 @@ class Job:
         guard_s = settings.printer.guard_ms / 1e3
         named = settings.fallback.order
         ladder = make_ladder([named] if isinstance(named, str) else named, seed=1)
-        self.printing = Printing(
-            settings, self.part, self.driver, self.camera, ladder, Journal("job", guard_s), None
-        )
+        observers = Observers(Journal("job", guard_s))
+        self.printing = Printing(settings, self.part, self.driver, self.camera, ladder, observers)
         if "absent" not in self.coordinator_settings:
-            self.coordinator = VirtualCoordinator(self.part, self.printing, **self.coordinator_settings)
-            self.printing.uplink = self.coordinator  # type: ignore[assignment]
+            self.coordinator = VirtualCoordinator(self.part, self.printing.coordinator, **self.coordinator_settings)
+            self.printing.coordinator.uplink = self.coordinator  # type: ignore[assignment]
         running = [asyncio.ensure_future(during(self))] if during is not None else []
         await asyncio.gather(self.printing.run(), *running)
 
@@ -192,7 +192,7 @@ def test_a_printer_too_slow_to_think_for_itself_takes_the_order_below(
 ) -> None:
     tenths_s = itertools.count()
     slow = partial(Thinker, clock=lambda: 0.1 * next(tenths_s))
-    monkeypatch.setattr("agent.printing.Thinker", slow)
+    monkeypatch.setattr("agent.printing.job.Thinker", slow)
     settings = msgspec.structs.replace(SETTINGS, fallback=Fallback(order=["smartscan", "farthest"]))
     job = Job(square, absent=True).print(settings=settings)
     assert_every_cell_once_and_in_time(job)

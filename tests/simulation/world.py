@@ -19,6 +19,7 @@ from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, 
 from agent.driver import DriverEvent, LayerReady
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal
+from agent.observers import Observers
 from agent.plant import Plant
 from agent.printing import Printing
 from agent.uplink import Uplink as AgentUplink
@@ -156,9 +157,10 @@ class World:
         self.camera = FailingCamera(plant)
         journal = Journal("job", settings.printer.guard_ms / 1e3)
         ladder = make_ladder([self.fallback], self._seed)
-        printing = self.printing = Printing(settings, self.part, driver, self.camera, ladder, journal, None)
+        printing = Printing(settings, self.part, driver, self.camera, ladder, Observers(journal))
+        self.printing = printing
         job = OpenJob(job="job", part=self.part.digest, printer="printer", lookahead=self.lookahead)
-        printing.uplink = AgentUplink(settings.uplink, job, printing, seed=self._seed)
+        printing.coordinator.uplink = AgentUplink(settings.uplink, job, printing.coordinator, seed=self._seed)
         told = printing.driver_event
 
         def listen(event: DriverEvent) -> None:
