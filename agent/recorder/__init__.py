@@ -1,0 +1,1 @@
+"""Recordings of jobs: written beside the printing, read by replay, export and reports."""
