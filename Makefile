@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test check format simulate docs lock clean
+.PHONY: help demo test check format simulate docs deb lock clean
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -33,9 +33,14 @@ simulate: $(VENV)/.dev  ## Check the protocol's invariants under N seeded schedu
 docs: $(VENV)/.dev  ## Write the reference pages that follow from the code
 	@PYTHONPATH=. $(BIN)/python docs/generate.py
 
-lock: $(VENV)/.dev  ## Renew both lock files from pyproject.toml
+deb: $(VENV)/.dev  ## Build dist/cosmic-agent_*.deb, which carries its own environment
+	@rm -rf build/deb && $(BIN)/python -m build --wheel --outdir build/deb . >/dev/null
+	@packaging/build-deb build/deb/*.whl requirements-agent.lock dist
+
+lock: $(VENV)/.dev  ## Renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra cloud --extra recording --extra http --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra mqtt --extra http --extra recording --extra camera -c requirements.lock --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-agent.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-dev.lock
 
 clean:           ## Remove environments, caches and the demo's folder
