@@ -11,6 +11,7 @@ from msgspec import Meta
 from cloud.plans import Mode
 from cosmic.configuration import load
 from cosmic.logs import Level
+from cosmic.web.settings import Http
 from protocol.limits import Limits, PositiveFloat, PositiveInt
 
 
@@ -88,15 +89,44 @@ class AwsSettings(_Section, frozen=True, kw_only=True):
     """This machine's address as workers see it, where it is another than `link_host`."""
 
 
+class RaySettings(_Section, frozen=True, kw_only=True):
+    """Where the actors of engine `ray` run, and how they reach this coordinator."""
+
+    address: str | None = None
+    """`host:port` of the head of a Ray cluster; unset: a cluster of this machine alone, which comes and goes with
+    the engine."""
+
+    cpus: Annotated[float, Meta(ge=0.0)] = 1.0
+    """Processors that a worker takes of the cluster; on a cluster of this machine alone workers share them."""
+
+    store: str | None = None
+    """Where workers read blocks: a folder that every machine sees, or `s3://BUCKET/PREFIX` (with the
+    region and endpoint_url of `engine.aws`); unset: the part's folder."""
+
+    price: str | None = None
+    """Row of prices.toml that a machine of the cluster is billed by; unset: hours are counted, and cost nothing."""
+
+    link_host: str = "127.0.0.1"
+    """Address of this machine on which workers are awaited: one in the cluster's network."""
+
+    link_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """TCP port for workers, one for every loaded part; 0 takes a free one."""
+
+    link_address: str | None = None
+    """This machine's address as workers see it, where it is another than `link_host`."""
+
+
 class EngineSettings(_Section, frozen=True, kw_only=True):
     """What carries a map across a window, and where."""
 
-    name: Literal["inline", "local", "simulated", "lambda"] = "inline"
+    name: Literal["inline", "local", "simulated", "lambda", "ray"] = "inline"
     """`inline`: the polynomial operator in this process; `local`: dense blocks in processes of this machine;
     `simulated`: a model of a platform of functions, with real results; `lambda`: functions on AWS that
-    `cosmic-cloud deploy` made."""
+    `cosmic-cloud deploy` made; `ray`: actors of a Ray cluster."""
 
     aws: AwsSettings = AwsSettings()
+
+    ray: RaySettings = RaySettings()
 
     profile: str = "paper"
     """What the simulated platform is like: `paper`, or the path of a TOML file."""
@@ -168,6 +198,7 @@ class CoordinatorSettings(_Section, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     engine: EngineSettings = EngineSettings()
     limits: Limits = Limits()
+    http: Http = msgspec.field(default_factory=Http)
     log: Log = Log()
 
 

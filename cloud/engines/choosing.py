@@ -54,11 +54,18 @@ async def _lambda(part: Part, settings: EngineSettings, executor: ThreadPoolExec
     return await lambda_engine(part, plan, settings, executor=executor)
 
 
+async def _ray(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
+    from cloud.engines.ray import ray_engine
+
+    return await ray_engine(part, plan_of(part, settings), settings, executor=executor)
+
+
 ENGINES: Mapping[str, Maker] = {
     "inline": _inline,
     "local": _local,
     "simulated": _simulated,
     "lambda": _lambda,
+    "ray": _ray,
 }
 """By the name in the settings."""
 
