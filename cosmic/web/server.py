@@ -10,7 +10,6 @@ import contextlib
 import logging
 import socket
 import ssl
-import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -46,12 +45,10 @@ class Site:
     """What a server shows.
 
     Attributes:
-        name: whose page it is, for the log and for errors (`http` of the agent or the coordinator).
         routes: path -> handler; a path may hold `{name}` for one segment.
         closing: called when the server ends, before open answers are waited for.
     """
 
-    name: str
     routes: Mapping[str, Handler]
     closing: Callable[[], None] = field(default=lambda: None)
 
@@ -73,7 +70,7 @@ class WebServer:
         self._access = Access(_token(settings), known_names(settings.names))
         self._tls = _tls(settings)
         self._rate = RateLimit(settings.requests_per_s_max)
-        self._spoke: weakref.WeakSet[asyncio.BaseProtocol] = weakref.WeakSet()
+        self._silent: set[Any] = set()
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
 
@@ -152,16 +149,18 @@ class WebServer:
         if self.connections >= self._settings.connections_max:
             return _Full()
         protocol: Any = self._runner.server()
+        self._silent.add(protocol)
         asyncio.get_running_loop().call_later(self._settings.request_s, self._give_up_unless_asked, protocol)
         return protocol  # type: ignore[no-any-return]
 
     def _give_up_unless_asked(self, protocol: Any) -> None:
-        if protocol not in self._spoke:
+        if protocol in self._silent:
+            self._silent.discard(protocol)
             protocol.force_close()
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._spoke.add(request.protocol)
+        self._silent.discard(request.protocol)
         refusal = self._refusal(request)
         if refusal is not None:
             return _refused(refusal)
@@ -196,6 +195,7 @@ class _Full(asyncio.Protocol):
 
 async def _with_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
+    response.headers["Server"] = "cosmic"
     response.headers.setdefault("Cache-Control", "no-store")
 
 
