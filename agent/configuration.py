@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, field
 
 from cosmic.logs import Level
+from cosmic.web.settings import Http
 from protocol.limits import LAYERS_MAX
 
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -177,4 +178,5 @@ class AgentConfiguration(_Section, frozen=True, kw_only=True):
     fallback: Fallback = field(default_factory=Fallback)
     recording: Recording = field(default_factory=Recording)
     mqtt: Mqtt = field(default_factory=Mqtt)
+    http: Http = field(default_factory=Http)
     log: Log = field(default_factory=Log)

@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -27,9 +28,13 @@ from agent.status import Status
 from agent.tally import Tally
 from agent.uplink import Uplink
 from agent.uplink.credentials import read_token, tls_context
+from cosmic.web.missing import check_libraries
 from fallback import make_ladder
 from protocol.messages import OpenJob
 from thermal.part import Part
+
+if TYPE_CHECKING:
+    from agent.http.page import Page
 
 _log = structlog.get_logger()
 
@@ -69,6 +74,8 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
     async with contextlib.AsyncExitStack() as beside:
         if agent.recording is not None:
             beside.push_async_callback(agent.recording.close)
+        if settings.http.port is not None:
+            await beside.enter_async_context(_page(agent))
         await beside.enter_async_context(Heartbeat(agent.status))
         if settings.mqtt.host:
             await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, agent.status))
@@ -106,6 +113,15 @@ def assemble(settings: AgentConfiguration) -> Agent:
         printing.coordinator.uplink = Uplink(settings.uplink, opening, printing.coordinator)
     _log.info("starting", job=job, part=part.name, digest=part.digest, recording=_folder(recording))
     return Agent(settings, job, started, part, driver, printing, status, recording)
+
+
+def _page(agent: Agent) -> Page:
+    """Return the live page. Raises ConfigurationError where the extra `http` is missing or its settings are off."""
+    check_libraries()
+    from agent.http.beside import page_beside  # noqa: PLC0415  an extra
+
+    settings, printing = agent.settings, agent.printing
+    return page_beside(settings, agent.part, agent.driver, printing, agent.status, agent.recording)
 
 
 def _open_job(settings: AgentConfiguration, part: Part, job: str) -> OpenJob:
