@@ -118,9 +118,15 @@ class Recording(_Section, frozen=True, kw_only=True):
     """What is kept of every job."""
 
     directory: str = ""
-    """Folder for the maps of every layer, one folder a job; unset: nothing is kept."""
-    bytes_max: Annotated[int, Meta(ge=1)] = 1024**3
-    """Most bytes of one job; layers after that are printed and not kept."""
+    """Folder for recordings, one folder a job (needs the extra `recording`); unset: nothing is kept."""
+    bytes_max: Annotated[int, Meta(ge=65_536)] = 4 * 1024**3
+    """Most bytes of all recordings: the oldest files are removed first, the newest never."""
+    file_bytes_max: Annotated[int, Meta(ge=65_536)] = 256 * 1024**2
+    """Size at which a recording goes on in another file, bytes; at most half of `bytes_max`."""
+    flush_ms: Annotated[float, Meta(ge=50.0, le=900.0)] = 400.0
+    """How often what was noted is written, ms: what a kill can cost."""
+    sync: bool = True
+    """Have it reach the disk itself each time, not only the system: what a loss of power can cost."""
 
 
 class Mqtt(_Section, frozen=True, kw_only=True):

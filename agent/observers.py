@@ -235,6 +235,14 @@ class Stopping:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The recording had to stop, for `cause`; the printing goes on."""
+
+    cause: str
+    remedy: str
+
+
 Happening: TypeAlias = (
     JobBegan
     | JobEnded
@@ -254,6 +262,7 @@ Happening: TypeAlias = (
     | WorkersWarm
     | CoordinatorFailed
     | Stopping
+    | RecordingStopped
 )
 """Everything that an observer can be told."""
 

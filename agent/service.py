@@ -7,7 +7,6 @@ import contextlib
 import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +21,8 @@ from agent.observers import Observers, Stopping
 from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
-from agent.recording import MapRecording
+from agent.recorder.beginning import make_recorder
+from agent.recorder.recorder import Recorder
 from agent.service_manager import Heartbeat
 from agent.status import Status
 from agent.tally import Tally
@@ -51,7 +51,7 @@ class Agent:
         driver: the printer.
         printing: the job; `printing.observers` takes bystanders.
         status: what bystanders may know.
-        recording: keeps the maps; None where nothing is kept.
+        recording: keeps the job; None where nothing is kept.
     """
 
     settings: AgentConfiguration
@@ -61,7 +61,7 @@ class Agent:
     driver: Driver
     printing: Printing
     status: Status
-    recording: MapRecording | None
+    recording: Recorder | None
 
 
 async def run_agent(settings: AgentConfiguration) -> Tally:
@@ -73,7 +73,7 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as beside:
         if agent.recording is not None:
-            beside.push_async_callback(agent.recording.close)
+            await beside.enter_async_context(agent.recording)
         if settings.http.port is not None:
             await beside.enter_async_context(_page(agent))
         await beside.enter_async_context(Heartbeat(agent.status))
@@ -103,15 +103,14 @@ def assemble(settings: AgentConfiguration) -> Agent:
     driver = SimulatedPrinter(part, settings.printer.simulated, plant)
     camera = SimulatedCamera(plant, noise_K=settings.capture.noise_K, seed=settings.capture.seed)
     status = Status(job)
-    recording = _recording(settings, job, started)
     observers = Observers(Journal(job, settings.printer.guard_ms / 1e3), status)
-    if recording is not None:
-        observers.add(recording)
+    recording = make_recorder(settings, job, part, observers)
     printing = Printing(settings, part, driver, camera, ladder, observers)
     if settings.uplink.url:
         opening = _open_job(settings, part, job)
         printing.coordinator.uplink = Uplink(settings.uplink, opening, printing.coordinator)
-    _log.info("starting", job=job, part=part.name, digest=part.digest, recording=_folder(recording))
+    where = "" if recording is None else str(recording.path)
+    _log.info("starting", job=job, part=part.name, digest=part.digest, recording=where)
     return Agent(settings, job, started, part, driver, printing, status, recording)
 
 
@@ -132,17 +131,6 @@ def _open_job(settings: AgentConfiguration, part: Part, job: str) -> OpenJob:
         lookahead=settings.uplink.lookahead,
         rule=settings.uplink.rule,
     )
-
-
-def _recording(settings: AgentConfiguration, job: str, started: str) -> MapRecording | None:
-    if not settings.recording.directory:
-        return None
-    folder = Path(settings.recording.directory) / job / started
-    return MapRecording(folder, settings.recording.bytes_max)
-
-
-def _folder(recording: MapRecording | None) -> str:
-    return "" if recording is None else str(recording.folder)
 
 
 def _stop(agent: Agent, number: signal.Signals) -> None:

@@ -24,6 +24,7 @@ from agent.observers import (
     LinkChanged,
     MachineFault,
     MapTaken,
+    RecordingStopped,
     SpreadingBegan,
     Stopping,
     WindowEnded,
@@ -180,6 +181,8 @@ class Status:
                 self.machine_fault(text)
             case Stopping(text=text):
                 self.stopping(text)
+            case RecordingStopped(cause=cause, remedy=remedy):
+                self._happened(StatusEvent("recording_stopped", f"{cause} - {remedy}"))
             case _:
                 pass
 

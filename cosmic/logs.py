@@ -10,6 +10,8 @@ import logging
 import queue
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO, cast
 
 import msgspec
@@ -19,7 +21,11 @@ Level = Literal["debug", "info", "warning", "error"]
 LINES_MAX = 10_000
 """Lines waiting to be written; beyond that lines are dropped and counted."""
 
+LineListener = Callable[[str, str, Mapping[str, Any]], None]
+"""Is told level, event and fields of a line, on the thread that logs; must return at once."""
+
 _encoder = msgspec.json.Encoder(enc_hook=str)
+_listeners: list[LineListener] = []
 
 
 def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level: Level = "info") -> None:
@@ -35,6 +41,7 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _tell_listeners,
     ]
     if readable:
         processors.append(structlog.dev.ConsoleRenderer(timestamp_key="time", colors=stream.isatty()))
@@ -46,6 +53,24 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", writer)),
         cache_logger_on_first_use=False,
     )
+
+
+@contextmanager
+def listening(listener: LineListener) -> Iterator[None]:
+    """Tell `listener` every line that is logged meanwhile. One that fails changes nothing."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def _tell_listeners(_logger: Any, _method: str, line: Any) -> Any:
+    for listener in _listeners:
+        with suppress(Exception):
+            fields = {key: value for key, value in line.items() if key not in {"event", "level", "time"}}
+            listener(str(line.get("level", "")), str(line.get("event", "")), fields)
+    return line
 
 
 def _to_json(event: Any, **_options: Any) -> str:

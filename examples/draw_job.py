@@ -24,7 +24,7 @@ RANDOM_ORDERS = 20
 def main(folder: Path, picture: Path, layer: int) -> None:
     """Write the picture."""
     part = load_part(next(path for path in (folder / "parts").iterdir() if (path / "part.json").is_file()))
-    map_K = np.load(next((folder / "recordings").rglob(f"layer-{layer:05d}-map.npy")))
+    map_K = np.load(folder / "maps" / f"layer-{layer:05d}-map.npy")
     lines = [json.loads(line) for line in (folder / "agent.log").read_text().splitlines()]
     order = next(line["order"] for line in lines if line["event"] == "layer" and line["layer"] == layer)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=(1, 1.25), layout="constrained")

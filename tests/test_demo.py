@@ -51,7 +51,7 @@ def test_every_cell_is_scanned_once_in_the_order_that_smartscan_gives_in_one_pro
     assert (verdict["orders_checked"], verdict["orders_equal"]) == (2, 2)
     assert verdict["starved_ms"] == 0.0
     part = load_part(folder / "parts" / "gear")
-    for path in sorted((folder / "recordings").rglob("layer-*-map.npy")):
+    for path in sorted((folder / "maps").glob("layer-*-map.npy")):
         layer = int(path.name.split("-")[1])
         windows = [line for line in lines(folder, "window") if line["layer"] == layer]
         if all(line["source"] == "coordinator" for line in windows):

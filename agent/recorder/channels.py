@@ -169,7 +169,7 @@ EVENTS: Mapping[str, str] = {
     "link_down": "the coordinator is out of reach, or refuses; the cause in `text`",
     "warm": "what keep-warm found; `workers`, `cold`, `reloaded`",
     "coordinator_failed": "the coordinator could not do something; `code`, its words in `text`",
-    "order_left": "a new epoch, told to the coordinator; `epoch`, `printed` (how many cells), `rejoined`",
+    "rejoined": "a coordinator joined in the layer; the new `epoch`, how many cells were `printed`",
     "stopping": "the agent was told to stop, by what in `text`",
     "recording_gap": "messages were lost because the disk was too slow; `lost`",
 }

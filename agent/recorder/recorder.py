@@ -12,10 +12,10 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ from agent.recorder.errors import need
 from agent.recorder.shelf import FileName, folder_of, free_name, prune
 from agent.recorder.telling import Telling
 from agent.recorder.writing import Beginning, Disk, RecordingFile
+from cosmic.logs import listening
 
 _log = structlog.get_logger()
 
@@ -140,6 +141,7 @@ class Recorder:
         self._last_ns = 0
         self._kept_bytes = 0
         self._file: RecordingFile | None = None
+        self._beside = ExitStack()
 
     def start(self) -> None:
         """Begin: the recording's time zero is now, of the running loop's clock."""
@@ -163,6 +165,22 @@ class Recorder:
         """Note a line of the log. Returns at once; called on any thread."""
         if event not in NOT_LOGGED and threading.current_thread() is not self._thread:
             self._note(LogLine(level=level, event=event, fields=dict(fields)))
+
+    async def __aenter__(self) -> Self:
+        """Begin, listening to the log as well."""
+        self._beside.enter_context(listening(self.log_line))
+        self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """End the recording."""
+        await self.close()
+        self._beside.close()
+
+    @property
+    def failed(self) -> str | None:
+        """Why recording stopped, None while it goes on."""
+        return self.counts.failed or None
 
     async def close(self) -> None:
         """Write what is noted and end the file; waits for a slow disk within a limit."""

@@ -143,9 +143,8 @@ def _event_of_the_coordinator(happening: Happening) -> Event | None:
             return Event(kind="warm", layer=layer, values={"workers": workers, "cold": cold, "reloaded": reloaded})
         case CoordinatorFailed(code=code, cause=cause, layer=layer):
             return Event(kind="coordinator_failed", layer=layer, text=cause, values={"code": code})
-        case OrderLeft(layer=layer, epoch=epoch, printed=printed, rejoined=rejoined):
-            values = {"epoch": epoch, "printed": len(printed), "rejoined": rejoined}
-            return Event(kind="order_left", layer=layer, values=values)
+        case OrderLeft(layer=layer, epoch=epoch, printed=printed, rejoined=True):
+            return Event(kind="rejoined", layer=layer, values={"epoch": epoch, "printed": len(printed)})
         case _:
             return None
 

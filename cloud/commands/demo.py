@@ -91,7 +91,7 @@ def demo(
 
 
 def _print_job(directory: Path, choices: Choices) -> Verdict:
-    from cloud.demo.processes import AgentProcess, CoordinatorProcess
+    from cloud.demo.processes import AgentProcess, CoordinatorProcess, export_maps
     from cloud.demo.show import JobProgress, print_verdict
     from cloud.demo.stage import set_stage
     from cloud.demo.verdict import judge
@@ -115,8 +115,9 @@ def _print_job(directory: Path, choices: Choices) -> Verdict:
         if agent is not None:
             agent.end()
         coordinator.end()
-    verdict = judge(part, lines, stage.recordings)
-    print_verdict(err, verdict, stage, agent.usage)
+    recording = export_maps(stage)
+    verdict = judge(part, lines, stage.maps)
+    print_verdict(err, verdict, stage, agent.usage, recording)
     return verdict
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -128,6 +129,20 @@ class AgentProcess:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
         self._stderr.close()
+
+
+def export_maps(stage: Stage) -> Path:
+    """Write the maps of the recording to a folder, with the command a user would run; return the recording.
+
+    Raises CosmicError when there is no recording, or it cannot be read.
+    """
+    words = ["export", str(stage.recordings), "--map", "all", "-o", str(stage.maps)]
+    done = subprocess.run(  # noqa: S603
+        [command("cosmic-agent"), *words], check=False, capture_output=True, text=True, env=_clean_environment()
+    )
+    if done.returncode:
+        raise CosmicError(f"the recording cannot be read: {done.stderr.strip()}", where=str(stage.recordings))
+    return next(stage.recordings.glob("*/*.mcap"))
 
 
 def _clean_environment() -> Mapping[str, str]:

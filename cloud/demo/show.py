@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Any, Self
@@ -70,7 +71,7 @@ class JobProgress:
             )
 
 
-def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage | None) -> None:
+def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage | None, recording: Path) -> None:
     """Print the tables and where the records are."""
     table = Table(title="The job", show_header=False, title_justify="left")
     table.add_column(justify="left")
@@ -104,7 +105,7 @@ def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage
     if verdict.stretches:
         console.print(_stretches_table(verdict.stretches))
     console.print(f"logs: {stage.agent_log}, {stage.coordinator_log}", soft_wrap=True)
-    console.print(f"maps: {stage.recordings}", soft_wrap=True)
+    console.print(f"recording: {recording}", soft_wrap=True)
 
 
 def _stretches_table(stretches: list[Stretch]) -> Table:

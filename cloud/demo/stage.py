@@ -60,6 +60,7 @@ class Stage:
     agent_log: Path
     ready_file: Path
     recordings: Path
+    maps: Path
 
 
 def command(name: str) -> str:
@@ -91,10 +92,12 @@ def set_stage(folder: Path, choices: Choices) -> Stage:
         agent_log=folder / "agent.log",
         ready_file=folder / "coordinator.ready",
         recordings=folder / "recordings",
+        maps=folder / "maps",
     )
     for old in (stage.coordinator_log, stage.agent_log, stage.ready_file):
         old.unlink(missing_ok=True)
-    shutil.rmtree(stage.recordings, ignore_errors=True)
+    for old in (stage.recordings, stage.maps):
+        shutil.rmtree(old, ignore_errors=True)
     _prepare_part(stage, choices)
     port = _free_port()
     _write_coordinator(stage, choices, port)

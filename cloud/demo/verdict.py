@@ -68,15 +68,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.uniformity_sequential / self.uniformity
 
 
-def judge(part: Part, lines: Sequence[dict[str, Any]], recordings: Path) -> Verdict:
-    """Return what the agent's log `lines` and the maps under `recordings` say.
+def judge(part: Part, lines: Sequence[dict[str, Any]], folder: Path) -> Verdict:
+    """Return what the agent's log `lines` and the recorded maps in `folder` say.
 
     A layer's order is checked against SmartScan from its recorded map: the cells after every fallback are those
     that SmartScan chooses once it knows what was scanned before.
     """
     windows = [line for line in lines if line["event"] == "window"]
     layers = [line for line in lines if line["event"] == "layer"]
-    maps = {int(path.name.split("-")[1]): np.load(path) for path in sorted(recordings.rglob("layer-*-map.npy"))}
+    maps = {int(path.name.split("-")[1]): np.load(path) for path in sorted(folder.glob("layer-*-map.npy"))}
     own: list[float] = []
     random: list[float] = []
     sequential: list[float] = []

@@ -44,7 +44,6 @@ def test_the_agent_prints_a_part_on_its_own(python: str, tmp_path: Path, square_
     config.write_text(
         f'[printer]\npart = "{square_folder}"\n'
         "[printer.simulated]\nlayers = 1\nspreading_s = 0.0\ntime_scale = 4.0\n"
-        f'[recording]\ndirectory = "{tmp_path / "recordings"}"\n'
     )
     command = Path(python).parent / "cosmic-agent"
     done = subprocess.run(
@@ -53,7 +52,17 @@ def test_the_agent_prints_a_part_on_its_own(python: str, tmp_path: Path, square_
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["windows"], result["fallback_disconnected"]) == (36, 36)
-    assert len(list((tmp_path / "recordings").rglob("layer-00000-map.npy"))) == 1
+
+
+def test_a_recording_needs_an_extra_and_says_which(python: str, tmp_path: Path, square_folder: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'[printer]\npart = "{square_folder}"\n[recording]\ndirectory = "{tmp_path / "recordings"}"\n'
+    )
+    command = Path(python).parent / "cosmic-agent"
+    done = subprocess.run([command, "run", "--config", config], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'pip install "cosmic-lpbf[recording]"' in done.stderr
 
 
 def test_what_needs_the_extras_says_which(python: str, tmp_path: Path) -> None:
