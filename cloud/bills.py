@@ -130,9 +130,15 @@ class Meter:
     billing: the platform's rules.
     price: what it charges.
     memory_mb: size of a function, MiB; 1,024 MiB are billed as one GB.
+
+    Attributes:
+        everything: usage of all jobs since the beginning.
+        machines: machines that always run, where their number is known; None: as functions' memory needs.
     """
 
     def __init__(self, billing: Billing, price: Price, memory_mb: int, functions: int) -> None:
+        self.everything = Line()
+        self.machines: float | None = None
         self._billing = billing
         self._price = price
         self._memory_gb = memory_mb / 1024
@@ -148,18 +154,29 @@ class Meter:
 
     def used(self, job: str, group: int, kind: Kind, duration_s: float) -> None:
         """Take one invocation that is over."""
-        line = self._jobs.setdefault(job, {}).setdefault(group, Line())
-        line.requests += 1
-        line.warm_requests += kind == "warm"
-        line.loads += kind == "load"
-        if self._billing.always_on:
+        for line in (self._jobs.setdefault(job, {}).setdefault(group, Line()), self.everything):
+            line.requests += 1
+            line.warm_requests += kind == "warm"
+            line.loads += kind == "load"
+            if self._billing.always_on:
+                continue
+            line.dollars += self._price.request
+            self._add(line, kind, self.billed_s(duration_s))
+
+    def corrected(self, job: str, group: int, kind: Kind, was_s: float, is_s: float) -> None:
+        """Note that an invocation taken with `was_s` seconds lasted `is_s`; ignored once the bill is taken."""
+        line = self._jobs.get(job, {}).get(group)
+        if line is None or self._billing.always_on:
             return
-        seconds = self.billed_s(duration_s)
+        for one in (line, self.everything):
+            self._add(one, kind, self.billed_s(is_s) - self.billed_s(was_s))
+
+    def _add(self, line: Line, kind: Kind, seconds: float) -> None:
         line.seconds += seconds
         line.warm_seconds += seconds if kind == "warm" else 0.0
         line.load_seconds += seconds if kind == "load" else 0.0
         line.gb_seconds += seconds * self._memory_gb
-        line.dollars += seconds * self._memory_gb * self._price.gb_second + self._price.request
+        line.dollars += seconds * self._memory_gb * self._price.gb_second
 
     def opened(self, job: str, now_s: float) -> None:
         """Note that a job is under way: machines are paid for from here on."""

@@ -111,7 +111,7 @@ class Worker:
             if event["kind"] == "load":
                 answer = self._load(event)
             elif event["kind"] == "serve":
-                answer = self._serve(event)
+                answer = self._serve(event, started_s)
             else:
                 answer = {"kind": "warm"}
         except (OSError, ValueError, MemoryError) as error:
@@ -159,12 +159,12 @@ class Worker:
             self._blocks[place] = Block(block["digest"], values, rows, columns)
         return {"kind": "loaded"}
 
-    def _serve(self, event: Event) -> dict[str, Any]:
+    def _serve(self, event: Event, began_s: float) -> dict[str, Any]:
         """Answer windows until released; return what was done."""
         if self._connect is None:
             raise ValueError("this worker has no way to a coordinator")
         channel = self._connect(event)
-        summary = {"windows": 0, "busy_ms": 0.0}
+        summary = {"windows": 0, "busy_ms": 0.0, "duration_ms": 0.0}
         try:
             channel.ready(event["function"], event["token"], self.environment, self.resident)
             while (question := channel.receive()) is not None:
@@ -174,6 +174,7 @@ class Worker:
                 summary["windows"] += 1
                 channel.answer(question.sequence, partial, ERRORS[wrong])
         finally:
+            summary["duration_ms"] = (time.perf_counter() - began_s) * 1e3
             summary = channel.close(summary)
         return {"kind": "served", **summary}
 

@@ -1,7 +1,7 @@
 """Creating a deployment step by step, each of which finds what is there and does only what is missing.
 
-The order is that of dependence: bucket, code, blocks, role, functions. Interrupted anywhere, the same command
-goes on; what carries the deployment's tag and is not in its plan is removed at the end.
+The order is that of dependence: bucket, code, blocks, log group, role, functions. Interrupted anywhere, the same
+command goes on; what carries the deployment's tag and is not in its plan is removed at the end.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cloud.aws.checks import Place
 from cloud.aws.clients import Amazon, code_of, explained
 from cloud.aws.errors import TakenError
 from cloud.aws.existing import DeployedFunction, Existing, bucket_tags
-from cloud.aws.layout import DEPLOYMENT_TAG, Layout
+from cloud.aws.layout import DEPLOYMENT_TAG, Layout, log_group_name
 from cloud.aws.package import HANDLER, RUNTIME, Package, worker_version
-from cloud.aws.policies import TRUST, function_policy
+from cloud.aws.policies import TRUST, function_policy, log_group_arn
 from cloud.plans import FunctionId
 from cloud.stores import upload
 from cloud.stores.s3 import S3Store, amazon_library
@@ -32,6 +32,9 @@ WRITERS = 4
 FUNCTIONS_AT_ONCE = 8
 FUNCTION_TIMEOUT_S = 900
 """Longest run of a function, seconds (Lambda quotas): a layer, or loading."""
+
+REPORTS_KEPT_DAYS = 3
+"""Reports are read when a job is over."""
 
 ROLE_TRIES_MAX = 20
 ROLE_WAIT_S = 3.0
@@ -61,6 +64,8 @@ def deploy(
         upload(store, key, Path(file.name))
     told("code", 1, 1)
     _upload_blocks(S3Store(s3, place.bucket, layout.blocks_prefix), layout, told)
+    if layout.reports:
+        _make_log_group(amazon.client("logs"), layout)
     role = _make_role(amazon.client("iam"), layout, place)
     told("role", 1, 1)
     return _make_functions(amazon, layout, place, package, f"{layout.prefix}/{key}", role, existing, told)
@@ -127,6 +132,18 @@ def _upload_blocks(store: S3Store, layout: Layout, told: Told) -> None:
             raise
 
 
+def _make_log_group(logs: Any, layout: Layout) -> None:
+    failures = amazon_library("botocore.exceptions")
+    name = log_group_name(layout.deployment)
+    with explained(f"creating the log group {name}"):
+        try:
+            logs.create_log_group(logGroupName=name, tags={DEPLOYMENT_TAG: layout.deployment})
+        except failures.ClientError as error:
+            if code_of(error) != "ResourceAlreadyExistsException":
+                raise
+        logs.put_retention_policy(logGroupName=name, retentionInDays=REPORTS_KEPT_DAYS)
+
+
 def _make_role(iam: Any, layout: Layout, place: Place) -> str:
     failures = amazon_library("botocore.exceptions")
     with explained(f"creating the role {layout.role}"):
@@ -141,10 +158,12 @@ def _make_role(iam: Any, layout: Layout, place: Place) -> str:
             if code_of(error) != "EntityAlreadyExists":
                 raise
             role = iam.get_role(RoleName=layout.role)["Role"]
+        name = log_group_name(layout.deployment)
+        group = log_group_arn(name, place.account, place.region) if layout.reports else None
         iam.put_role_policy(
             RoleName=layout.role,
             PolicyName="read-blocks",
-            PolicyDocument=json.dumps(function_policy(place.bucket, layout.prefix)),
+            PolicyDocument=json.dumps(function_policy(place.bucket, layout.prefix, group)),
         )
     return str(role["Arn"])
 
@@ -170,6 +189,8 @@ def _make_functions(
         # One BLAS thread a virtual processor that the memory size pays for (figures.md: 1 at 1,769 MB).
         "Environment": {"Variables": {"OPENBLAS_NUM_THREADS": str(max(1, round(layout.plan.memory_mb / 1769)))}},
     }
+    if layout.reports:
+        settings["LoggingConfig"] = {"LogFormat": "Text", "LogGroup": log_group_name(layout.deployment)}
     code = {"S3Bucket": place.bucket, "S3Key": key}
     tags = layout.tags(worker_version())
 

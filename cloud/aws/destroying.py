@@ -6,6 +6,7 @@ from typing import Any
 
 from cloud.aws.clients import Amazon, code_of, explained
 from cloud.aws.existing import Existing, find_existing
+from cloud.aws.layout import log_group_name
 from cloud.stores.s3 import S3Store, amazon_library
 
 
@@ -23,6 +24,10 @@ def destroy(amazon: Amazon, deployment: str, existing: Existing) -> Existing:
     with explained(f"removing the role {role}"):
         _unless_gone(lambda: iam.delete_role_policy(RoleName=role, PolicyName="read-blocks"))
         _unless_gone(lambda: iam.delete_role(RoleName=role))
+    if existing.log_group:
+        name = log_group_name(deployment)
+        with explained(f"removing the log group {name}"):
+            _unless_gone(lambda: amazon.client("logs").delete_log_group(logGroupName=name))
     if existing.bucket is not None:
         s3 = amazon.client("s3")
         with explained(f"emptying the bucket {existing.bucket}"):

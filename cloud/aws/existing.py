@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloud.aws.clients import Amazon, code_of, explained
-from cloud.aws.layout import DEPLOYMENT_TAG, VERSION_TAG
+from cloud.aws.layout import DEPLOYMENT_TAG, VERSION_TAG, log_group_name
 from cloud.stores.s3 import amazon_library
 
 
@@ -37,6 +37,7 @@ class Existing:
         bucket_owned: whether that bucket carries the deployment's tag: it goes with the deployment.
         objects: objects of the deployment in it.
         object_bytes: their size.
+        log_group: whether its log group is there.
     """
 
     functions: list[DeployedFunction] = field(default_factory=list)
@@ -45,11 +46,12 @@ class Existing:
     bucket_owned: bool = False
     objects: int = 0
     object_bytes: int = 0
+    log_group: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing of it."""
-        return not (self.functions or self.role or self.objects or self.bucket_owned)
+        return not (self.functions or self.role or self.objects or self.bucket_owned or self.log_group)
 
     def figures(self) -> dict[str, Any]:
         """Return what there is as a JSON-ready mapping."""
@@ -67,6 +69,7 @@ class Existing:
             "bucket": self.bucket,
             "objects": self.objects,
             "object_bytes": self.object_bytes,
+            "log_group": self.log_group,
         }
 
 
@@ -76,16 +79,20 @@ def find_existing(amazon: Amazon, deployment: str, bucket: str | None) -> Existi
     iam = amazon.client("iam")
     with explained("looking for the role"):
         role = _there(lambda: iam.get_role(RoleName=f"cosmic-{deployment}-worker"))
+    name = log_group_name(deployment)
+    with explained("looking for the log group"):
+        groups = amazon.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    there = Existing(functions, role, log_group=name in [one["logGroupName"] for one in groups])
     if bucket is None:
-        return Existing(functions, role)
+        return there
     s3 = amazon.client("s3")
     with explained(f"looking into the bucket {bucket}"):
         if not _there(lambda: s3.head_bucket(Bucket=bucket)):
-            return Existing(functions, role)
+            return there
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"cosmic/{deployment}/")
         sizes = [int(one["Size"]) for page in pages for one in page.get("Contents", ())]
         owned = bucket_tags(s3, bucket).get(DEPLOYMENT_TAG) == deployment
-    return Existing(functions, role, bucket, owned, len(sizes), sum(sizes))
+    return replace(there, bucket=bucket, bucket_owned=owned, objects=len(sizes), object_bytes=sum(sizes))
 
 
 def find_functions(amazon: Amazon, deployment: str) -> list[DeployedFunction]:

@@ -15,6 +15,7 @@ from thermal.part import Part
 DEPLOYMENT_TAG = "cosmic:deployment"
 PART_TAG = "cosmic:part"
 VERSION_TAG = "cosmic:version"
+REPORTS_TAG = "cosmic:reports"
 
 NAME_LENGTH_MAX = 30
 """Longest name of a deployment: with it a bucket's name stays below S3's 63 characters."""
@@ -46,6 +47,7 @@ class Layout:
         files: block files below the part's folder -> bytes.
         held: function -> bytes of its blocks.
         warnings: limits of Lambda that the plan comes near.
+        reports: whether functions report what they are billed for into the deployment's log group.
     """
 
     deployment: str
@@ -54,6 +56,7 @@ class Layout:
     files: dict[str, int]
     held: dict[FunctionId, int]
     warnings: tuple[str, ...]
+    reports: bool = False
 
     @property
     def folder(self) -> Path:
@@ -81,7 +84,8 @@ class Layout:
 
     def tags(self, version: str) -> dict[str, str]:
         """Return the tags of a function."""
-        return {DEPLOYMENT_TAG: self.deployment, PART_TAG: part_tag(self.part.digest), VERSION_TAG: version}
+        tags = {DEPLOYMENT_TAG: self.deployment, PART_TAG: part_tag(self.part.digest), VERSION_TAG: version}
+        return {**tags, REPORTS_TAG: "yes" if self.reports else "no"}
 
     def figures(self) -> dict[str, Any]:
         """Return the layout as a JSON-ready mapping."""
@@ -94,13 +98,14 @@ class Layout:
             "memory_needed_mb": round(max(self.held.values()) / 2**20 + RUNTIME_MB),
             "mode": self.plan.mode,
             "role": self.role,
+            "log_group": log_group_name(self.deployment) if self.reports else None,
             "block_files": len(self.files),
             "block_bytes": sum(self.files.values()),
             "warnings": list(self.warnings),
         }
 
 
-def lay_out(part: Part, plan: Plan, deployment: str) -> Layout:
+def lay_out(part: Part, plan: Plan, deployment: str, *, reports: bool = False) -> Layout:
     """Return what a deployment of a part by a plan consists of.
 
     Raises:
@@ -129,7 +134,12 @@ def lay_out(part: Part, plan: Plan, deployment: str) -> Layout:
             why=f"a call takes at most {EVENT_BYTES_MAX / 1e6:.0f} MB",
             remedy="take more groups",
         )
-    return Layout(deployment, part, plan, files, held, tuple(_warnings(part, plan)))
+    return Layout(deployment, part, plan, files, held, tuple(_warnings(part, plan)), reports)
+
+
+def log_group_name(deployment: str) -> str:
+    """Return the name of a deployment's log group."""
+    return f"/cosmic/{deployment}"
 
 
 def part_tag(digest: str) -> str:

@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cloud.aws.clients import Amazon, code_of
+from cloud.aws.clients import Amazon, code_of, explained
 from cloud.aws.errors import VersionError
 from cloud.aws.existing import find_functions
-from cloud.aws.layout import PART_TAG, part_tag
+from cloud.aws.layout import PART_TAG, REPORTS_TAG, part_tag
 from cloud.aws.package import worker_version
+from cloud.aws.reports import read_reports, times_ms
 from cloud.plans import FunctionId, Plan
-from cloud.platforms.interface import Answer, Billing, Cause, Load, PlatformError, Serve, WarmUp
+from cloud.platforms.interface import Answer, Billing, Cause, Load, PlatformError, Reported, Serve, WarmUp
 from cloud.stores.s3 import REFUSED, amazon_library
+from cosmic.errors import CosmicError
 
 SYNC_BYTES_MAX = 6 * 2**20
 ASYNC_BYTES_MAX = 2**20
@@ -62,6 +64,7 @@ class LambdaPlatform:
             attempts=1,
             connections=size,
         )
+        self._reports = False
         self._region = str(self._events.meta.region_name)
         # Pools of their own: a load that takes minutes must not keep an event waiting.
         self._event_threads = ThreadPoolExecutor(size, "lambda-event")
@@ -82,6 +85,7 @@ class LambdaPlatform:
         there = {one.name: one for one in find_functions(self._amazon, self._deployment)}
         wanted = [function.name(self._deployment) for function in self._plan.functions]
         found = [there[name] for name in wanted if name in there]
+        self._reports = bool(found) and all(one.tags.get(REPORTS_TAG) == "yes" for one in found)
         wrong = {
             "missing": [name for name in wanted if name not in there],
             "of another part": [one.name for one in found if one.tags.get(PART_TAG) != part_tag(self._plan.part)],
@@ -102,11 +106,11 @@ class LambdaPlatform:
         """Run a function and return its answer; see Platform."""
         payload = _payload(event, SYNC_BYTES_MAX)
         name = function.name(self._deployment)
-        content = await self._in_thread(
+        content, tail = await self._in_thread(
             self._ask_threads, lambda: self._call(self._asks, name, payload, "RequestResponse")
         )
         try:
-            return msgspec.json.decode(content, type=Answer)
+            answer = msgspec.json.decode(content, type=Answer)
         except msgspec.DecodeError as error:
             raise PlatformError(
                 f"the function answered something else: {error}",
@@ -115,12 +119,21 @@ class LambdaPlatform:
                 remedy="deploy again: it may be of another version",
                 transient=False,
             ) from error
+        duration, billed = times_ms(tail)
+        around = max(0.0, duration - answer.duration_ms) if billed else 0.0
+        return msgspec.structs.replace(answer, billed_ms=billed, around_ms=around)
 
     async def invoke(self, function: FunctionId, event: Serve) -> None:
         """Have a function run; returns when Lambda has accepted it. See Platform."""
         payload = _payload(event, ASYNC_BYTES_MAX)
         name = function.name(self._deployment)
         await self._in_thread(self._event_threads, lambda: self._call(self._events, name, payload, "Event"))
+
+    async def reported(self, since_s: float, until_s: float) -> Reported | None:
+        """Return what Lambda's own reports say, where the deployment keeps them; see ReportsUsage."""
+        if not self._reports:
+            return None
+        return await self._in_thread(self._ask_threads, lambda: self._read_reports(since_s, until_s))
 
     def billing(self) -> Billing:
         """By the millisecond of memory, and by the request."""
@@ -136,10 +149,21 @@ class LambdaPlatform:
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
-    def _call(self, client: Any, name: str, payload: bytes, kind: str) -> bytes:
+    def _read_reports(self, since_s: float, until_s: float) -> Reported:
+        try:
+            with explained("reading what Lambda reports"):
+                return read_reports(self._amazon.client("logs"), self._deployment, since_s, until_s)
+        except CosmicError as error:
+            raise PlatformError(
+                error.what, cause="refused", where=error.where, why=error.why, remedy=error.remedy
+            ) from error
+
+    def _call(self, client: Any, name: str, payload: bytes, kind: str) -> tuple[bytes, str]:
+        """Return what the function answers, and the tail of its log."""
+        tail = {"LogType": "Tail"} if kind == "RequestResponse" else {}
         failures = amazon_library("botocore.exceptions")
         try:
-            answer = client.invoke(FunctionName=name, InvocationType=kind, Payload=payload)
+            answer = client.invoke(FunctionName=name, InvocationType=kind, Payload=payload, **tail)
             content = bytes(answer["Payload"].read())
         except failures.ClientError as error:
             raise _refusal(name, code_of(error)) from error
@@ -152,7 +176,7 @@ class LambdaPlatform:
             ) from error
         if answer.get("FunctionError"):
             raise PlatformError(f"the function failed: {_why(content)}", cause="failed", where=name)
-        return content
+        return content, answer.get("LogResult", "")
 
 
 def _payload(event: Load | WarmUp | Serve, bytes_max: int) -> bytes:

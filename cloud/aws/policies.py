@@ -23,19 +23,34 @@ TRUST: dict[str, Any] = {
 """Only Lambda takes the functions' role."""
 
 
-def function_policy(bucket: str, prefix: str) -> dict[str, Any]:
-    """What the functions may: read the deployment's blocks, and nothing else; they write no logs."""
-    return _document((["s3:GetObject"], [f"arn:aws:s3:::{bucket}/{prefix}/parts/*"]))
+def function_policy(bucket: str, prefix: str, log_group: str | None = None) -> dict[str, Any]:
+    """What the functions may: read the deployment's blocks, and nothing else.
+
+    log_group: ARN of the group that they report into, where they do; otherwise they write no logs.
+    """
+    reading = (["s3:GetObject"], [f"arn:aws:s3:::{bucket}/{prefix}/parts/*"])
+    writing = [(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group}:*"])] if log_group else []
+    return _document(reading, *writing)
 
 
-def coordinator_policy(deployment: str, account: str, region: str) -> dict[str, Any]:
-    """What the coordinator may: run the functions, and ask which version they are."""
+def coordinator_policy(deployment: str, account: str, region: str, log_group: str | None = None) -> dict[str, Any]:
+    """What the coordinator may: run the functions, ask which version they are, read what they report."""
     functions = f"arn:aws:lambda:{region}:{account}:function:cosmic-{deployment}-*"
-    return _document((["lambda:InvokeFunction", "lambda:GetFunction", "lambda:ListTags"], [functions]))
+    running = (["lambda:InvokeFunction", "lambda:GetFunction", "lambda:ListTags"], [functions])
+    listing = (["lambda:ListFunctions", "sts:GetCallerIdentity"], ["*"])
+    reading = [(["logs:FilterLogEvents"], [f"{log_group}:*"])] if log_group else []
+    return _document(running, listing, *reading)
 
 
-def deployer_policy(deployment: str, account: str, region: str, bucket: str, role: str) -> dict[str, Any]:
-    """What `deploy`, `destroy` and `status` need."""
+def log_group_arn(name: str, account: str, region: str) -> str:
+    """Return the ARN of a log group."""
+    return f"arn:aws:logs:{region}:{account}:log-group:{name}"
+
+
+def deployer_policy(
+    deployment: str, account: str, region: str, bucket: str, role: str, log_group: str
+) -> dict[str, Any]:
+    """What `deploy`, `destroy` and `status` need. log_group: ARN of the deployment's."""
     return _document(
         (
             [
@@ -49,7 +64,19 @@ def deployer_policy(deployment: str, account: str, region: str, bucket: str, rol
             ],
             [f"arn:aws:lambda:{region}:{account}:function:cosmic-{deployment}-*"],
         ),
-        (["lambda:GetAccountSettings", "lambda:ListFunctions", "sts:GetCallerIdentity"], ["*"]),
+        (
+            [
+                "lambda:GetAccountSettings",
+                "lambda:ListFunctions",
+                "logs:DescribeLogGroups",
+                "sts:GetCallerIdentity",
+            ],
+            ["*"],
+        ),
+        (
+            ["logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"],
+            [log_group, f"{log_group}:*"],
+        ),
         (
             [
                 "iam:CreateRole",

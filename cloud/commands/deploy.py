@@ -35,6 +35,9 @@ Bucket = Annotated[
     str | None, typer.Option(metavar="NAME", help="A bucket of yours for code and blocks; unset: one of its own.")
 ]
 Endpoint = Annotated[str | None, typer.Option(metavar="URL", help="Another address for all services, for tests.")]
+Reports = Annotated[
+    bool, typer.Option("--reports", help="Keep Lambda's own reports, so that bills can be compared with them.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show everything, create nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Policy = Annotated[bool, typer.Option("--policy", help="Print the IAM policies that are needed, and leave.")]
@@ -48,6 +51,7 @@ def deploy(
     region: Region = None,
     bucket: Bucket = None,
     wheels: Wheels = None,
+    reports: Reports = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     policy: Policy = False,
@@ -64,7 +68,7 @@ def deploy(
     if len(inputs) > 1 and (deployment is not None or part is not None):
         raise UsageError("--deployment and --part are for one plan", remedy="deploy the plans one by one")
     amazon = Amazon(region, endpoint_url)
-    layouts = [_layout(path, deployment, part) for path in inputs]
+    layouts = [_layout(path, deployment, part, reports=reports) for path in inputs]
     places = [find_place(amazon, bucket, f"cosmic-{layout.deployment}") for layout in layouts]
     if policy:
         print_json([_policies(layout, place) for layout, place in zip(layouts, places, strict=True)])
@@ -126,7 +130,7 @@ def destroy(
         raise typer.Exit(1)
 
 
-def _layout(path: Path, deployment: str | None, part_folder: Path | None) -> Layout:
+def _layout(path: Path, deployment: str | None, part_folder: Path | None, *, reports: bool) -> Layout:
     import msgspec
 
     from cloud.aws.layout import lay_out
@@ -149,7 +153,7 @@ def _layout(path: Path, deployment: str | None, part_folder: Path | None) -> Lay
             f"the plan is for engine '{plan.engine}'", where=str(plan_file), remedy="plan with --engine lambda"
         )
     part = load_part(part_folder or plan_file.parent)
-    return lay_out(part, plan, deployment or part.name)
+    return lay_out(part, plan, deployment or part.name, reports=reports)
 
 
 def _run(
@@ -183,12 +187,21 @@ def _show(layout: Layout, place: Place, existing: Existing, costs: Costs) -> Non
         f"  bucket     {place.bucket} ({'its own' if place.own_bucket else 'yours'})",
         f"  blocks     {len(layout.files)} files, {gb:.3g} GB",
         f"  role       {layout.role}",
+        f"  reports    {_reports_line(layout)}",
         f"  there now  {len(existing.functions)} functions, {existing.objects} objects",
         f"  storage    ${costs.storage_month_usd:.2g} a month, and ${costs.upload_usd:.2g} once for uploading",
         f"  loading    ${costs.load_usd:.2g} a job, {costs.load_s:.3g} s",
         f"  printing   at most ${costs.layer_usd_max:.2g} a layer; functions that do not run cost nothing",
     ]
     print_lines(*lines, *(f"  warning    {warning}" for warning in layout.warnings))
+
+
+def _reports_line(layout: Layout) -> str:
+    from cloud.aws.layout import log_group_name
+
+    if not layout.reports:
+        return "none (--reports keeps Lambda's own, to compare bills with)"
+    return f"log group {log_group_name(layout.deployment)}; some $0.2 a million invocations"
 
 
 def _figures(layout: Layout, place: Place, existing: Existing, costs: Costs) -> dict[str, Any]:
@@ -203,13 +216,17 @@ def _figures(layout: Layout, place: Place, existing: Existing, costs: Costs) -> 
 
 
 def _policies(layout: Layout, place: Place) -> dict[str, Any]:
-    from cloud.aws.policies import coordinator_policy, deployer_policy, function_policy
+    from cloud.aws.layout import log_group_name
+    from cloud.aws.policies import coordinator_policy, deployer_policy, function_policy, log_group_arn
 
+    deployment, account, region = layout.deployment, place.account, place.region
+    arn = log_group_arn(log_group_name(deployment), account, region)
+    group = arn if layout.reports else None
     return {
-        "deployment": layout.deployment,
-        "deployer": deployer_policy(layout.deployment, place.account, place.region, place.bucket, layout.role),
-        "functions": function_policy(place.bucket, layout.prefix),
-        "coordinator": coordinator_policy(layout.deployment, place.account, place.region),
+        "deployment": deployment,
+        "deployer": deployer_policy(deployment, account, region, place.bucket, layout.role, arn),
+        "functions": function_policy(place.bucket, layout.prefix, group),
+        "coordinator": coordinator_policy(deployment, account, region, group),
     }
 
 
@@ -220,6 +237,8 @@ def _there(deployment: str, existing: Existing) -> str:
     ]
     if existing.role:
         words.append("the role")
+    if existing.log_group:
+        words.append("the log group")
     if existing.bucket_owned:
         words.append(f"the bucket {existing.bucket}")
     return f"{deployment}: " + ", ".join(words)

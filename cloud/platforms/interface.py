@@ -7,7 +7,7 @@ msgspec. A platform has one environment at most for a function at a time, as far
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -88,6 +88,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         resident: digests of the blocks in memory.
         memory_mb: memory in use, MiB.
         duration_ms: from the start of the worker's code to its answer.
+        billed_ms: what the platform bills for it, where it says so at once; 0 where it does not.
+        around_ms: of that, what its runtime took before and after the worker's code.
         error: what went wrong, empty for nothing.
     """
 
@@ -96,14 +98,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     resident: tuple[str, ...] = ()
     memory_mb: float = 0.0
     duration_ms: float = 0.0
+    billed_ms: float = 0.0
+    around_ms: float = 0.0
     error: str = ""
 
 
 class ServeSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker did from ready to released, as it says itself."""
+    """What a worker did until it was released, as it says itself.
+
+    Attributes:
+        windows: answered.
+        busy_ms: in products.
+        duration_ms: from the start of the worker's code to this summary; 0 where it does not say.
+        bytes_in, bytes_out: over the link.
+    """
 
     windows: int = 0
     busy_ms: float = 0.0
+    duration_ms: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
 
@@ -122,6 +134,32 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: float = 1.0
     minimum_ms: float = 0.0
     always_on: bool = False
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """What a platform says it has run, and bills.
+
+    Attributes:
+        requests: invocations.
+        seconds: billed time of all of them.
+        gb_seconds: `seconds` times the functions' memory in GB.
+    """
+
+    requests: int = 0
+    seconds: float = 0.0
+    gb_seconds: float = 0.0
+
+
+@runtime_checkable
+class ReportsUsage(Protocol):
+    """A platform that says afterwards what it bills."""
+
+    async def reported(self, since_s: float, until_s: float) -> Reported | None:
+        """Return what ended between two Unix times, seconds; None where the platform was not set up to say.
+
+        Reports come late: asked again, there may be more of them. Raises PlatformError.
+        """
+        ...
 
 
 Cause = Literal["throttled", "failed", "unreachable", "missing", "refused"]

@@ -14,9 +14,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 REGION = "eu-central-1"
 _PR_SET_PDEATHSIG = 1
@@ -29,10 +30,19 @@ def end_with_parent() -> None:
 
 @contextmanager
 def amazon_server() -> Iterator[str]:
-    """Run the server on a free port; give its address."""
+    """Run the server on a free port; give its address. Skips the test where it is not installed."""
+    import pytest
+
     pytest.importorskip("moto", reason="moto[server] is not installed: S3, IAM and Lambda cannot be tested")
     pytest.importorskip("flask", reason="moto[server] is not installed: S3, IAM and Lambda cannot be tested")
     pytest.importorskip("boto3", reason="boto3 is not installed (extra aws)")
+    with moto_server() as address:
+        yield address
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Run the server on a free port; give its address. Raises RuntimeError where it does not start."""
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
         stdout=subprocess.DEVNULL,
@@ -67,7 +77,15 @@ def _address(process: subprocess.Popen[str]) -> str:
         if found:
             read_on(process.stderr)
             return found[1]
-    pytest.fail(f"the server did not start: {''.join(said)}")
+    raise RuntimeError(f"the server did not start: {''.join(said)}")
+
+
+def client_of(service: str, address: str) -> Any:
+    """Return a client of a server, with credentials that it does not check."""
+    from boto3.session import Session
+
+    session = Session(aws_access_key_id="AKIATEST", aws_secret_access_key="test", region_name=REGION)
+    return session.client(service, endpoint_url=address)
 
 
 def amazon_session(monkeypatch: pytest.MonkeyPatch, key: str = "AKIATEST", secret: str = "test") -> None:  # noqa: S107

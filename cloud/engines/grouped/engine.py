@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cloud.bills import Bill, Meter, Price, price_of
 from cloud.configuration import EngineSettings
 from cloud.engines.blocks import PlanGroups, check_memory, function_blocks
+from cloud.engines.grouped.comparison import BillComparison
 from cloud.engines.grouped.layer import GroupedLayer, WorkerFault
 from cloud.engines.grouped.rounds import Round
 from cloud.engines.grouped.workers import Functions, State
@@ -146,6 +147,7 @@ class GroupedEngine:
         self._sequence = 0
         self._closing = False
         self._log = structlog.get_logger().bind(engine=self.name, part=part.name)
+        self._comparison = BillComparison(platform, self.meter, self._log)
 
     @property
     def name(self) -> str:
@@ -196,8 +198,16 @@ class GroupedEngine:
         return WarmReport(len(found), sum(cold for cold, _ in found), sum(reloaded for _, reloaded in found))
 
     def bill(self, job: str) -> Bill | None:
-        """Return what a job has cost, and forget it; see Engine."""
+        """Return what a job has cost, and forget it; see Engine.
+
+        Where the platform reports what it bills, the log compares both once the reports are there.
+        """
+        self._comparison.begin(job)
         return self.meter.take(job, self.name, self._plan.strategy, self._now_s())
+
+    async def compared(self) -> None:
+        """Wait for comparisons of bills under way."""
+        await self._comparison.close()
 
     async def close(self) -> None:
         """Release every function and let go of the platform."""
@@ -209,6 +219,7 @@ class GroupedEngine:
         for crew in self._crews:
             self._fail(crew, WorkerFault("the engine was closed", cause="closed", where=self.name))
         await self._link.close()
+        await self._comparison.close()
         await self._platform.close()
         if self._spare is not None:
             await self._spare.close()
@@ -353,9 +364,8 @@ class GroupedEngine:
         self._functions.lost(worker, cause)
 
     def worker_done(self, worker: Worker, summary: ServeSummary) -> None:
-        """Take a released worker's last word; it was billed when it was released."""
-        del summary
-        self._functions.ended(worker)
+        """Take a released worker's last word."""
+        self._functions.ended(worker, summary)
 
     # --- what happens to functions ----------------------------------------------------------------------
 
@@ -468,9 +478,10 @@ class GroupedEngine:
                 raise PlatformError(
                     f"function {function} did not answer within {limit_s:g} s", cause="unreachable", where=self.name
                 ) from None
-        self.meter.used(
-            job, function.group, "load" if isinstance(event, Load) else "warm", answer.duration_ms / 1e3
-        )
+        took_s = (answer.billed_ms or answer.duration_ms) / 1e3
+        if answer.billed_ms and isinstance(event, WarmUp):
+            self._functions.around.add(answer.around_ms / 1e3)
+        self.meter.used(job, function.group, "load" if isinstance(event, Load) else "warm", took_s)
         return answer
 
     @staticmethod

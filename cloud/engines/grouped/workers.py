@@ -14,8 +14,9 @@ from enum import Enum
 import structlog
 
 from cloud.bills import Meter
+from cloud.invocation.estimates import RunningQuantile
 from cloud.plans import FunctionId
-from cloud.platforms import Hello, Link, Platform, PlatformError, Serve
+from cloud.platforms import Hello, Link, Platform, PlatformError, Serve, ServeSummary
 from cloud.platforms.link import Worker
 from cloud.platforms.tokens import CallbackTokens
 
@@ -58,6 +59,7 @@ class _Invocation:
     token: str
     worker: Worker | None = None
     ready_s: float = 0.0
+    billed_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +90,9 @@ class Functions:
     fault: told a function and what is wrong with its worker.
     token_s: how long a token is good, seconds.
     idle_limit_s: a worker ends itself after so long without a window, seconds.
+
+    Attributes:
+        around: what the platform bills for its own runtime around the worker's code, seconds.
     """
 
     def __init__(
@@ -103,6 +108,7 @@ class Functions:
         token_s: float,
         idle_limit_s: float,
     ) -> None:
+        self.around = RunningQuantile(0.5, 0.0)
         self.members = {function: Member(function) for function in wanted}
         self._platform = platform
         self._link = link
@@ -179,6 +185,7 @@ class Functions:
         member, run = known
         run.worker, run.ready_s = worker, self._now_s()
         if member.run is not run:  # released before it came: paid for all the same
+            self._by_worker[worker] = (member, run)
             self._over(run)
             self._link.release(worker)
             return
@@ -202,9 +209,13 @@ class Functions:
         member.run = None
         self._fault(member.function, f"lost: {cause}")
 
-    def ended(self, worker: Worker) -> None:
-        """Forget a worker that was released and said its last."""
-        self._by_worker.pop(worker, None)
+    def ended(self, worker: Worker, summary: ServeSummary) -> None:
+        """Forget a worker that was released and said its last: how long it was paid for it knows best."""
+        known = self._by_worker.pop(worker, None)
+        if known is not None and summary.duration_ms:
+            run = known[1]
+            took_s = summary.duration_ms / 1e3 + self.around.value
+            self._meter.corrected(run.job, run.function.group, "serve", run.billed_s, took_s)
 
     async def close(self) -> None:
         """Let go of everything that runs."""
@@ -228,7 +239,8 @@ class Functions:
 
     def _over(self, run: _Invocation) -> None:
         assert run.worker is not None
-        self._meter.used(run.job, run.function.group, "serve", self._now_s() - run.ready_s)
+        run.billed_s = self._now_s() - run.ready_s
+        self._meter.used(run.job, run.function.group, "serve", run.billed_s)
 
     @staticmethod
     def _now_s() -> float:

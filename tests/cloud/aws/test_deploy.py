@@ -110,7 +110,9 @@ def test_policies_name_only_what_is_the_deployments(account: Account) -> None:
             assert statement["Resource"] == ["*"] or all(account.name in one for one in statement["Resource"])
     assert [one["Action"] for one in policies["functions"]["Statement"]] == [["s3:GetObject"]]
     anywhere = [one["Action"] for one in policies["deployer"]["Statement"] if one["Resource"] == ["*"]]
-    assert anywhere == [["lambda:GetAccountSettings", "lambda:ListFunctions", "sts:GetCallerIdentity"]]
+    assert anywhere == [
+        ["lambda:GetAccountSettings", "lambda:ListFunctions", "logs:DescribeLogGroups", "sts:GetCallerIdentity"]
+    ]
     assert names(account) == []
 
 

@@ -34,9 +34,9 @@ from thermal.smartscan import SmartScan
 SMALL = 2  # the layer with the small geometry
 
 
-def deployed(account: Account, plan: Plan) -> Place:
+def deployed(account: Account, plan: Plan, *, reports: bool = False) -> Place:
     """Deploy a plan as the command does."""
-    layout = lay_out(account.part, plan, account.name)
+    layout = lay_out(account.part, plan, account.name, reports=reports)
     place = find_place(account.amazon, None, f"cosmic-{account.name}")
     existing = check_place(account.amazon, layout, place)
     package = make_package(fetch_wheels(account.wheels))
@@ -45,10 +45,10 @@ def deployed(account: Account, plan: Plan) -> Place:
 
 
 @asynccontextmanager
-async def engine_of(account: Account, **changes: Any) -> AsyncIterator[GroupedEngine]:
+async def engine_of(account: Account, *, reports: bool = False, **changes: Any) -> AsyncIterator[GroupedEngine]:
     """Deploy a plan, and give its engine, loaded."""
     plan = Plan(part=account.part.digest, engine="lambda", memory_mb=512, **changes)
-    place = await asyncio.to_thread(deployed, account, plan)
+    place = await asyncio.to_thread(deployed, account, plan, reports=reports)
     account.unpack(place.bucket)
     engine = await lambda_engine(account.part, plan, account.engine_settings())
     try:
@@ -64,13 +64,13 @@ def expected(account: Account, blocks: tuple[int, int]) -> list[int]:
     return order_layer(account.part, SMALL, a_map(account.part, SMALL, seed=1), dense).order
 
 
-async def printed(account: Account, engine: GroupedEngine) -> list[int]:
+async def printed(account: Account, engine: GroupedEngine, job: str = "job") -> list[int]:
     """Return the order in which the coordinator's controller prints the layer over the engine."""
     geometry = account.part.geometry_of(SMALL)
     scan = SmartScan(geometry, account.part.process)
     theta = scan.theta_from_map(a_map(account.part, SMALL, seed=1))
     controller = LayerController(scan, geometry.lengths, theta, layer=SMALL, epoch=0)
-    work = engine.begin_layer(geometry.number, "job")
+    work = engine.begin_layer(geometry.number, job)
     order = []
     while not isinstance(step := controller.step(), Idle):
         if isinstance(step, Carry):
@@ -86,8 +86,8 @@ async def test_layer_has_the_order_of_one_process_in_spite_of_delays_and_evictio
     async with engine_of(account, groups=2, mode="reuse") as engine:
         assert await printed(account, engine) == expected(account, (1, 1))
         # Between layers the platform takes environments away; keep-warm finds it and loads again.
-        while account.emulator.evict() < 2:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(account.emulator.wait_idle)
+        assert account.emulator.evict() == 2
         report = await engine.warm("job")
         assert (report.workers, report.cold, report.reloaded) == (2, 2, 2)
         assert await printed(account, engine) == expected(account, (1, 1))

@@ -13,13 +13,17 @@ import math
 import threading
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from tests.support.lambda_emulator.deployed import Deployed
 from tests.support.lambda_emulator.environment import Environment, Handler, Invocation, Server
+from tests.support.lambda_emulator.reports import ReportLog
 
 SYNC_BYTES_MAX = 6 * 2**20
 ASYNC_BYTES_MAX = 2**20
@@ -36,6 +40,7 @@ class Function:
     memory_mb: int = 128
     timeout_s: float = 60.0
     variables: dict[str, str] = field(default_factory=dict)
+    log_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ class Usage:
     memory_mb: int
     error: str
 
+    def report(self, request: str) -> str:
+        """Return the line that Lambda logs: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
+        init = f"\tInit Duration: {self.init_ms:.2f} ms" if self.cold else ""
+        return (
+            f"REPORT RequestId: {request}\tDuration: {self.duration_ms:.2f} ms"
+            f"\tBilled Duration: {self.billed_ms} ms\tMemory Size: {self.memory_mb} MB"
+            f"\tMax Memory Used: {self.memory_mb} MB{init}\t\n"
+        )
+
 
 class LambdaEmulator:
     """Runs functions. `with` ends all environments.
@@ -60,7 +74,7 @@ class LambdaEmulator:
     concurrency_max: environments that work at a time; one more is answered with 429.
     init_limit_s: an environment that takes longer starts again inside its first invocation.
     control_plane: address that answers every other request; functions unknown here are looked up there.
-    code: unpacked zip of functions that were deployed through the control plane.
+    code: unpacked zip of functions that were deployed through the control plane; None: fetched from its bucket.
     """
 
     def __init__(
@@ -78,12 +92,14 @@ class LambdaEmulator:
         self.inits_cut_off = 0
         self._init_limit_s = init_limit_s
         self._control_plane = control_plane
-        self._code = code
+        self._deployed = Deployed(control_plane, code) if control_plane is not None else None
+        self._reports = ReportLog(control_plane)
         self._functions: dict[str, Function] = {}
         self._idle: dict[str, list[Environment]] = {}
         self._busy: dict[Environment, str] = {}
         self._active = 0
         self._refusing = 0
+        self._starter = ThreadPoolExecutor(1, "starter")
         self._changed = threading.Condition()
         self._server = Server(type("InvokeApi", (_InvokeApi,), {"emulator": self}))
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -98,6 +114,10 @@ class LambdaEmulator:
             running = [*self._busy, *(one for idle in self._idle.values() for one in idle)]
         for environment in running:
             environment.kill()
+        self._starter.shutdown()
+        self._reports.close()
+        if self._deployed is not None:
+            self._deployed.close()
 
     def deploy(self, function: Function) -> None:
         """Make a function known, or another version of it: environments of the old one are gone."""
@@ -136,6 +156,11 @@ class LambdaEmulator:
             assert self._changed.wait_for(lambda: len(wanted()) >= count, timeout_s), self.usage
             return wanted()
 
+    def wait_idle(self, timeout_s: float = 30.0) -> None:
+        """Return once no environment is at work."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._active == 0, timeout_s), self._busy
+
     def admit(self, name: str, headers: http.client.HTTPMessage, size: int, kind: str) -> tuple[int, str] | None:
         """Return why an invocation is refused, None where it is not."""
         limit = SYNC_BYTES_MAX if kind == "RequestResponse" else ASYNC_BYTES_MAX
@@ -171,20 +196,22 @@ class LambdaEmulator:
             if environment.alive:
                 self._idle.setdefault(name, []).append(environment)
             self._active -= 1
-            self.usage.append(
-                Usage(
-                    function=name,
-                    kind=kind,
-                    environment=environment.number,
-                    cold=cold,
-                    init_ms=environment.init_ms if cold else 0.0,
-                    duration_ms=duration_ms,
-                    billed_ms=billed_ms,
-                    memory_mb=function.memory_mb,
-                    error=invocation.error,
-                )
+            usage = Usage(
+                function=name,
+                kind=kind,
+                environment=environment.number,
+                cold=cold,
+                init_ms=environment.init_ms if cold else 0.0,
+                duration_ms=duration_ms,
+                billed_ms=billed_ms,
+                memory_mb=function.memory_mb,
+                error=invocation.error,
             )
+            self.usage.append(usage)
             self._changed.notify_all()
+        invocation.report = usage.report(invocation.request)
+        if function.log_group:
+            self._reports.write(function.log_group, name, invocation.report)
         return invocation
 
     def _environment(self, function: Function) -> tuple[Environment, bool]:
@@ -206,12 +233,16 @@ class LambdaEmulator:
         return environment, True
 
     def _start(self, function: Function) -> Environment:
+        # A process ends with the thread that started it (prctl(2)): that of a call would take it along.
+        return self._starter.submit(self._start_here, function).result()
+
+    def _start_here(self, function: Function) -> Environment:
         arn = f"arn:aws:lambda:eu-central-1:123456789012:function:{function.name}"
         return Environment(function.name, arn, [function.handler], str(function.folder), function.variables)
 
     def _look_up(self, name: str, headers: http.client.HTTPMessage) -> bool:
         """Take a function over from the control plane; the code is the one given."""
-        if self._control_plane is None or self._code is None:
+        if self._deployed is None:
             return False
         status, _, content = self.forward("GET", PREFIX + name, headers, b"")
         if status != 200:
@@ -219,13 +250,20 @@ class LambdaEmulator:
         settings = json.loads(content)["Configuration"]
         self._functions[name] = Function(
             name=name,
-            folder=self._code,
+            folder=self._deployed.folder(name),
             handler=settings["Handler"],
             memory_mb=settings["MemorySize"],
             timeout_s=settings["Timeout"],
             variables=settings.get("Environment", {}).get("Variables", {}),
+            log_group=self._deployed.log_group(name),
         )
         return True
+
+    def changed(self, method: str, path: str, content: bytes) -> None:
+        """Note what the control plane was asked to change: environments of an older version are gone."""
+        if self._deployed is not None and (name := self._deployed.note(method, path, content)):
+            self._functions.pop(name, None)
+            self.evict(name)
 
     def forward(
         self, method: str, path: str, headers: http.client.HTTPMessage, content: bytes
@@ -250,6 +288,9 @@ class _InvokeApi(Handler):
     def do_POST(self) -> None:
         content = self.body()
         path = urlsplit(self.path).path
+        if path == "/emulator/evict":
+            self.reply(200, json.dumps({"evicted": self.emulator.evict()}).encode())
+            return
         if not (path.startswith(PREFIX) and path.endswith("/invocations")):
             self._forward(content)
             return
@@ -265,14 +306,19 @@ class _InvokeApi(Handler):
             self.reply(202)
         else:
             invocation = self.emulator.invoke(name, content, kind)
-            failed = {"X_Amz_Function_Error": "Unhandled"} if invocation.error else {}
-            self.reply(200, invocation.answer, Content_Type="application/json", **failed)
+            said = {"X_Amz_Function_Error": "Unhandled"} if invocation.error else {}
+            if self.headers.get("X-Amz-Log-Type") == "Tail":
+                said["X_Amz_Log_Result"] = b64encode(invocation.report.encode()).decode()
+            self.reply(200, invocation.answer, Content_Type="application/json", **said)
 
     def _other(self) -> None:
         if self.path.startswith("/2016-08-19/account-settings"):  # moto has none
             limit = self.emulator.concurrency_max
             limits = {"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": limit}}
             self.reply(200, json.dumps(limits).encode(), Content_Type="application/json")
+        elif self.path == "/emulator/usage":
+            usage = [asdict(one) for one in self.emulator.wait_for(0)]
+            self.reply(200, json.dumps(usage).encode(), Content_Type="application/json")
         else:
             self._forward(self.body())
 
@@ -280,6 +326,8 @@ class _InvokeApi(Handler):
 
     def _forward(self, content: bytes) -> None:
         status, headers, answer = self.emulator.forward(self.command, self.path, self.headers, content)
+        if status < 300:
+            self.emulator.changed(self.command, urlsplit(self.path).path, content)
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in {"content-length", "transfer-encoding", "connection"}:

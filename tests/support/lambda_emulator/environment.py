@@ -35,6 +35,7 @@ class Invocation:
     over: threading.Event = field(default_factory=threading.Event)
     answer: bytes = b"null"
     error: str = ""
+    report: str = ""
 
 
 class Server(ThreadingHTTPServer):
