@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,13 @@ class SimulatedCamera:
         self._plant = plant
         self._noise_K = noise_K
         self._seed = seed
+
+    async def __aenter__(self) -> Self:
+        """Nothing is to be opened."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is to be closed."""
 
     async def capture(self, layer: int) -> NDArray[np.float32]:
         """Return the map of `layer`, float32[n], kelvin."""
