@@ -6,13 +6,14 @@ import sys
 
 import typer
 
-from cloud.commands import bench, bench_link, config, demo, deploy, order, part, plan, serve, status, token
+from cloud.commands import bench, bench_link, config, demo, deploy, order, part, plan, profile, serve, status, token
 from cosmic.commands import VersionOption, run
 
 app = typer.Typer(help="Prepare parts, choose scan orders, and coordinate printers.", no_args_is_help=True)
 app.add_typer(part.app, name="part")
 app.command("order")(order.order)
 app.command("plan", epilog="Example: cosmic-cloud plan gear --what-if speed_mm_s=600")(plan.plan)
+app.command("profile", epilog="Example: cosmic-cloud profile --engine local -o mine.toml")(profile.profile)
 app.command("serve", epilog="Example: cosmic-cloud serve --config coordinator.toml")(serve.serve)
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")

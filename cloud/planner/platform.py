@@ -16,15 +16,19 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from cloud.bills import Price, price_of, shipped_prices
-from cloud.simulation.profile import Profile, read_profile
+from cloud.simulation.profile import MEASURED_TABLES, Profile, read_profile
 from cosmic.errors import ConfigurationError
 from protocol.limits import PositiveFloat, PositiveInt
 
 MACHINE = "x2gd.xlarge"
 COORDINATOR = "m6g.8xlarge"
+POLYNOMIAL_ELEMENTS = 40_032
+"""Elements of the layer that the setting `polynomial_ms` was measured on (design: figures.md, 16 cm2)."""
+
 TOML_BYTES_MAX = 1_000_000
-EXTRAPOLATED = 4.0
-"""A product's time is trusted for blocks up to so many times smaller or larger than those measured."""
+SMALLER, LARGER = 64.0, 16.0
+"""A product's time is trusted for blocks up to so many times smaller or larger than those measured: below it is
+hardly felt beside the messages, above it is bound by memory."""
 
 NotNegative = Annotated[float, Meta(ge=0.0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -49,7 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     polynomial_ms: PositiveFloat
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What all measured rows have beside their figure: its interval and number of samples, for people."""
+
+
+class Measured(_Row, frozen=True, kw_only=True):
     """One measured product: a `[[product]]` of a profile.
 
     Attributes:
@@ -65,13 +73,65 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     median_ms: PositiveFloat
 
 
+class Crowd(_Row, frozen=True, kw_only=True):
+    """A `[[crowd]]`: by what factor products slow down with so many workers at a time, which share a machine."""
+
+    workers: PositiveInt
+    factor: Annotated[float, Meta(ge=1.0)]
+
+
+class OperatorTime(_Row, frozen=True, kw_only=True):
+    """An `[[operator]]`: the polynomial operator on the profiled machine.
+
+    Attributes:
+        elements: of the layer.
+        length: of the cell, elements.
+        median_ms: time of a product, ms.
+    """
+
+    elements: PositiveInt
+    length: PositiveInt
+    median_ms: PositiveFloat
+
+
+class ControlTime(_Row, frozen=True, kw_only=True):
+    """A `[[control]]`: the coordinator's own work of a window, such as choosing the cell, ms."""
+
+    elements: PositiveInt
+    median_ms: PositiveFloat
+
+
+class About(_Row, frozen=True, kw_only=True):
+    """The `[measured]` of a profile: what was measured, where.
+
+    Attributes:
+        engine: which one.
+        memory_scales: processors come with memory, as functions have it.
+        processors: of the machine that all workers share; 0: they have their own.
+    """
+
+    engine: str = ""
+    memory_scales: bool = True
+    processors: Annotated[int, Meta(ge=0)] = 0
+
+
+class Extra(msgspec.Struct, frozen=True, kw_only=True):
+    """What a measured profile says beside the fields of `Profile`."""
+
+    product: tuple[Measured, ...] = ()
+    crowd: tuple[Crowd, ...] = ()
+    operator: tuple[OperatorTime, ...] = ()
+    control: tuple[ControlTime, ...] = ()
+    measured: About = About()
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """A platform as the model sees it.
 
     Attributes:
         profile: delays and rates.
-        measured: product times by shape; empty: the profile's one rate holds for every shape.
+        extra: what was measured beside them; without product times the profile's one rate holds for every shape.
         function: price of functions.
         machine: price of a machine of the VM fleet.
         coordinator: price of the coordinator's machine.
@@ -79,7 +139,7 @@ class Platform:
     """
 
     profile: Profile
-    measured: tuple[Measured, ...]
+    extra: Extra
     function: Price
     machine: Price
     coordinator: Price
@@ -96,17 +156,52 @@ class Platform:
         values = rows.astype(np.float64) * columns
         size = values * (8 if precision == "float64" else 4)
         share = np.asarray(memory_mb, dtype=np.float64) / self.profile.product_memory_mb
-        if not self.measured:
+        if not self.extra.measured.memory_scales:
+            share = np.ones_like(share)
+        if not self.extra.product:
             return size / (self.profile.product_bytes_s * share)
-        known = sorted((m.rows * m.columns, m.median_ms / 1e3) for m in self.measured if m.precision == precision)
+        known = sorted(
+            (m.rows * m.columns, m.median_ms / 1e3) for m in self.extra.product if m.precision == precision
+        )
         if not known:
             return np.full(np.broadcast(size, share).shape, np.nan)
         at, taken = np.array(known).T
         seconds = np.exp(np.interp(np.log(values), np.log(at), np.log(taken)))
         # Beyond the ends products are bound by memory: time goes with bytes.
         seconds = seconds * np.maximum(values / at[-1], 1.0) * np.minimum(values / at[0], 1.0)
-        trusted = (values >= at[0] / EXTRAPOLATED) & (values <= at[-1] * EXTRAPOLATED)
+        trusted = (values >= at[0] / SMALLER) & (values <= at[-1] * LARGER)
         return np.where(trusted, seconds, np.nan) / share
+
+    def crowding(self, functions: NDArray[Any]) -> Any:
+        """Return by what factor products slow down with so many at a time: float64[k], 1 where nothing is shared.
+
+        Between measured numbers it is linear; beyond the last it grows with the number.
+        """
+        if not self.extra.crowd:
+            return np.ones(np.shape(functions))
+        known = sorted((row.workers, row.factor) for row in self.extra.crowd)
+        at, factor = np.array(known, dtype=np.float64).T
+        return np.interp(functions, at, factor) * np.maximum(np.asarray(functions) / at[-1], 1.0)
+
+    def control_s(self, elements: int) -> float:
+        """Return the coordinator's own work of a window of a layer, s; 0 where it was not measured."""
+        return _between([(row.elements, row.median_ms / 1e3) for row in self.extra.control], elements)
+
+    def operator_s(self, elements: int, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the time of a polynomial operator on the machine profiled, float64 of the shape of `lengths`, s.
+
+        Not measured: `polynomial_ms` of the settings, in proportion to the elements.
+        """
+        rows = self.extra.operator
+        if not rows:
+            each_s = self.settings.polynomial_ms / 1e3 * elements / POLYNOMIAL_ELEMENTS
+            return np.full(lengths.shape, each_s)
+        known = sorted({row.length for row in rows})
+        at_s = [
+            _between([(row.elements, row.median_ms / 1e3) for row in rows if row.length == length], elements)
+            for length in known
+        ]
+        return np.interp(lengths, known, at_s)
 
     @property
     def delay_sigma(self) -> float:
@@ -135,9 +230,9 @@ def read_platform(
     Raises:
         ConfigurationError: a file or a change is wrong.
     """
-    base, measured = _profile(profile)
+    base, extra = _profile(profile)
     rows = shipped_prices() if prices is None else _prices(prices)
-    function, machine = price_of(base.price, rows), price_of(MACHINE, rows)
+    function, machine = _by_the_second(price_of(base.price, rows)), price_of(MACHINE, rows)
     settings = shipped_settings()
     job: dict[str, float] = {}
     for change in changes:
@@ -166,7 +261,15 @@ def read_platform(
             why="gb_second, machine_hour and machine_gb must be above 0",
             remedy="give their prices",
         )
-    return Platform(base, measured, function, machine, price_of(COORDINATOR, rows), settings), job
+    return Platform(base, extra, function, machine, price_of(COORDINATOR, rows), settings), job
+
+
+def _between(known: Sequence[tuple[int, float]], at: float) -> float:
+    """Return a time between measured ones, s: linear in the logarithms, beyond the last in proportion."""
+    if not known:
+        return 0.0
+    sizes, seconds = np.log(np.array(sorted(known))).T
+    return float(np.exp(np.interp(np.log(at), sizes, seconds)) * max(1.0, at / math.exp(sizes[-1])))
 
 
 JOB_KEYS = ("speed_mm_s", "spreading_s")
@@ -176,19 +279,26 @@ NUMBERS = tuple(field.name for field in msgspec.structs.fields(Profile) if field
 })  # fmt: skip
 
 
+def _by_the_second(price: Price) -> Price:
+    """Return the price of workers: on a machine they are paid as a share of its memory, for the time they run."""
+    if price.gb_second or not (price.machine_hour and price.machine_gb):
+        return price
+    return msgspec.structs.replace(price, gb_second=price.machine_hour / 3600 / price.machine_gb)
+
+
 def shipped_settings() -> Settings:
     """Return the values of settings.toml."""
     rows = tomllib.loads(resources.files("cloud.planner").joinpath("settings.toml").read_text())
     return msgspec.convert({name: row["value"] for name, row in rows.items()}, Settings)
 
 
-def _profile(name: str) -> tuple[Profile, tuple[Measured, ...]]:
+def _profile(name: str) -> tuple[Profile, Extra]:
     if not name.endswith(".toml"):
-        return read_profile(name), ()
+        return read_profile(name), Extra()
     values = _toml(Path(name))
+    tables = {key: values.pop(key) for key in MEASURED_TABLES if key in values}
     try:
-        measured = msgspec.convert(values.pop("product", []), tuple[Measured, ...])
-        return msgspec.convert(values, Profile), measured
+        return msgspec.convert(values, Profile), msgspec.convert(tables, Extra)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"the profile is wrong: {error}", where=name, remedy="mend that value") from error
 

@@ -184,6 +184,6 @@ def _check_shapes(model: Model, space: Space) -> None:
     raise ConfigurationError(
         f"the profile has no product times for {' or '.join(space.precisions)} blocks of {n} columns",
         where=f"profile {platform.profile.name}",
-        why="times are trusted for blocks up to 4 times smaller or larger than those measured",
+        why="times are trusted for blocks up to 64 times smaller or 16 times larger than those measured",
         remedy="measure such shapes, or leave [[product]] away and give product_bytes_s",
     )

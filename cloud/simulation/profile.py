@@ -7,7 +7,7 @@ import tomllib
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -19,6 +19,9 @@ from protocol.limits import PositiveFloat, PositiveInt
 P90 = 1.2815515655446004
 """90th percentile of the standard normal distribution."""
 
+MEASURED_TABLES = ("product", "crowd", "operator", "control", "value", "idle", "measured")
+"""What a measured profile has beside these figures, for the planner and for people (docs/how-to)."""
+
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Time = Annotated[float, Meta(ge=0.0)]
 
@@ -29,6 +32,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         name: what the platform is called.
         price: its row in prices.toml.
+        invocation_per: whether every function has a delay of its own, or the functions of a group that are
+            invoked together share one.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     spare_ms: Time
     invocations_per_s_max: Time
     throttled_share: Share
+    invocation_per: Literal["function", "group"] = "function"
 
     def __post_init__(self) -> None:
         """Refuse figures that contradict each other. Raises ValueError."""
@@ -94,7 +100,8 @@ def read_profile(name: str = "paper") -> Profile:
             text = Path(name).read_text()
         else:
             text = resources.files("cloud.simulation").joinpath(f"{name}.toml").read_text()
-        return msgspec.convert(tomllib.loads(text), Profile)
+        values = {key: value for key, value in tomllib.loads(text).items() if key not in MEASURED_TABLES}
+        return msgspec.convert(values, Profile)
     except OSError as error:
         raise ConfigurationError(
             f"there is no profile '{name}'", where="profile", remedy="use paper, or the path of a .toml file"
