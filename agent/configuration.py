@@ -165,6 +165,9 @@ class Mqtt(_Section, frozen=True, kw_only=True):
     """Let Home Assistant find the printer."""
     home_assistant_prefix: Annotated[str, Meta(min_length=1, max_length=256)] = "homeassistant"
     """Home Assistant's discovery prefix."""
+    sparkplug: bool = False
+    """Let Sparkplug B hosts (Ignition and others) find the printer: group `mqtt.site`, node and device
+    `printer.name`."""
 
 
 class Log(_Section, frozen=True, kw_only=True):

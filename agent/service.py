@@ -24,6 +24,7 @@ from agent.printing import Printing
 from agent.recorder.beginning import make_recorder
 from agent.recorder.recorder import Recorder
 from agent.service_manager import Heartbeat
+from agent.sparkplug import SparkplugNode
 from agent.status import Status
 from agent.tally import Tally
 from agent.uplink import Uplink
@@ -79,6 +80,8 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
         await beside.enter_async_context(Heartbeat(agent.status))
         if settings.mqtt.host:
             await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, agent.status))
+            if settings.mqtt.sparkplug:
+                await beside.enter_async_context(SparkplugNode(settings.mqtt, settings.printer.name, agent.status))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, agent, number)
         try:

@@ -16,6 +16,7 @@ import msgspec
 
 from agent.configuration import AgentConfiguration
 from agent.mqtt import payloads, topics
+from agent.sparkplug.metrics import METRICS
 from cloud.configuration import CoordinatorSettings
 from cosmic.sections import attribute_docs, first_line, sections
 from protocol import messages, tables
@@ -112,6 +113,12 @@ def mqtt_page() -> str:
             f"that the oldest are dropped, and `state` has their count.\n\n{payload_table(payloads.EventPayload)}"
         ),
         (
+            "## Sparkplug B\nWith `mqtt.sparkplug = true`: namespace `spBv1.0`, group `mqtt.site`, edge node and device `printer.name`, "
+            "on a connection\nof its own. NBIRTH holds `bdSeq`, `Node Control/Rebirth` and `Properties/Software Version`; DBIRTH these metrics; "
+            "DDATA what\nchanged, by alias, at most once in `mqtt.interval_s`; NDEATH is the last will, and is sent when the agent ends.\n\n"
+            + sparkplug_table()
+        ),
+        (
             "## Limits\n| what | limit |\n|---|---|\n"
             f"| site and printer | {topics.LEVEL_CHARACTERS_MAX} characters each, printable, without `+`, `#`, `/` |\n"
             "| messages on one topic | one in `mqtt.interval_s` |\n"
@@ -120,6 +127,15 @@ def mqtt_page() -> str:
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def sparkplug_table() -> str:
+    """Return the metrics of the Sparkplug device."""
+    rows = [
+        f"| {alias} | `{metric.name}` | {metric.kind.name.capitalize()} | {metric.unit} | `{metric.field}` of `{metric.subject.value}` |"
+        for alias, metric in enumerate(METRICS, start=1)
+    ]
+    return "| alias | metric | type | unit | shows |\n|---|---|---|---|---|\n" + "\n".join(rows)
 
 
 def payload_table(model: type[msgspec.Struct]) -> str:

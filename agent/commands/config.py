@@ -19,14 +19,17 @@ def _model() -> type[AgentConfiguration]:
 
 def _check(settings: AgentConfiguration) -> None:
     """Check the files that the settings name, and the MQTT topics."""
-    from agent.mqtt.connection import Connector
-    from agent.mqtt.topics import base_topic
+    from agent.mqtt import Publisher
+    from agent.sparkplug import SparkplugNode
+    from agent.status import Status
     from agent.uplink.credentials import read_token, tls_context
 
     read_token(settings.uplink)
     tls_context(settings.uplink)
     if settings.mqtt.host:
-        Connector(settings.mqtt, "check", base_topic(settings.mqtt.site, settings.printer.name))
+        Publisher(settings.mqtt, settings.printer.name, Status())
+        if settings.mqtt.sparkplug:
+            SparkplugNode(settings.mqtt, settings.printer.name, Status())
 
 
 app = config_app("cosmic-agent", "agent.toml", _model, _check)

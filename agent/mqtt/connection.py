@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,15 @@ PORT = 1883
 PORT_TLS = 8883
 
 
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes in the agent's place: `payload` on `topic`."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+
+
 class Connector:
     """Makes clients for one broker.
 
@@ -30,9 +41,10 @@ class Connector:
         failures: what an attempt or a connection may fail with, beside OSError.
     """
 
-    def __init__(self, settings: Mqtt, identifier: str, will_topic: str) -> None:
+    def __init__(self, settings: Mqtt, identifier: str, will: Callable[[], Will]) -> None:
         """Read what is needed to connect.
 
+        will: called for every connection, says what the broker is to publish when that connection is lost.
         identifier: the client's name at the broker. It is the same at every connection: a broker ends the older of
             two connections of one name, so that a connection that died unnoticed can never speak after this one.
         Raises ConfigurationError when the extra is not installed, or a password or certificate cannot be read.
@@ -43,7 +55,7 @@ class Connector:
         self._identifier = identifier
         self._password = _password(settings)
         self._tls = _tls_context(settings)
-        self._will = self._aiomqtt.Will(will_topic, b"offline", qos=QOS, retain=True)
+        self._will = will
         self._logger = logging.getLogger("agent.mqtt")
         self._logger.setLevel(logging.CRITICAL + 1)  # what matters is logged where it is handled
 
@@ -55,6 +67,7 @@ class Connector:
     def client(self) -> aiomqtt.Client:
         """Return a client that is not yet connected. Call it on the event loop."""
         settings = self._settings
+        will = self._will()
         client: aiomqtt.Client = self._aiomqtt.Client(
             settings.host,
             self._port,
@@ -63,7 +76,7 @@ class Connector:
             identifier=self._identifier,
             protocol=self._aiomqtt.ProtocolVersion.V5,
             clean_start=True,
-            will=self._will,
+            will=self._aiomqtt.Will(will.topic, will.payload, qos=QOS, retain=will.retain),
             tls_context=self._tls,
             timeout=settings.answer_s,
             keepalive=settings.keepalive_s,

@@ -13,20 +13,24 @@ LEVEL_CHARACTERS_MAX = 256
 
 
 def base_topic(site: str, printer: str) -> str:
-    """Return the topic below which everything of `printer` is published.
+    """Return the topic below which everything of `printer` is published. Raises ConfigurationError as `level`."""
+    return f"cosmic/{level('mqtt.site', site)}/{level('printer.name', printer)}"
 
-    Raises ConfigurationError naming the setting whose value cannot be one level of a topic (MQTT 5, section 4.7).
+
+def level(setting: str, name: str) -> str:
+    """Return `name`, which can be one level of a topic.
+
+    Raises ConfigurationError naming the `setting` whose value cannot (MQTT 5, section 4.7).
     """
-    for setting, name in (("mqtt.site", site), ("printer.name", printer)):
-        why = _unfit(name)
-        if why:
-            raise ConfigurationError(
-                f"{name!r} cannot be part of an MQTT topic",
-                where=setting,
-                why=why,
-                remedy="take letters, digits, '-', '_' and '.'",
-            )
-    return f"cosmic/{site}/{printer}"
+    why = _unfit(name)
+    if why:
+        raise ConfigurationError(
+            f"{name!r} cannot be part of an MQTT topic",
+            where=setting,
+            why=why,
+            remedy="take letters, digits, '-', '_' and '.'",
+        )
+    return name
 
 
 def _unfit(name: str) -> str:
