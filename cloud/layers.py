@@ -12,6 +12,7 @@ import structlog
 
 from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines import Guess, LayerWork
+from cloud.ledger import Ledger
 from cloud.outbox import Outbox
 from cosmic.errors import EngineError
 from protocol.sessions import CoordinatorSession, LayerRefusal
@@ -26,6 +27,7 @@ class LayerLoop:
     session: holds what the agent has told; read between two steps, so that nothing has to be queued.
     work: the layer's part of the engine; ended when the layer is.
     given_up: told once when the layer cannot go on; `run` then returns.
+    ledger: told what was decided and how long it took.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class LayerLoop:
         work: LayerWork,
         outbox: Outbox,
         given_up: GivenUp,
+        ledger: Ledger,
     ) -> None:
         self.controller = controller
         self._session = session
         self._work = work
         self._outbox = outbox
         self._given_up = given_up
+        self._ledger = ledger
         self._changed = asyncio.Event()
         self._held: tuple[Decision, float] | None = None
         self._spent_s = 0.0
@@ -102,6 +106,7 @@ class LayerLoop:
     async def _carry(self, carry: Carry) -> None:
         started_s = perf_counter()
         y = await self._apply(carry)
+        self._ledger.product(perf_counter() - started_s)
         uniformity = self.controller.carried(carry, y)
         self._spent_s += perf_counter() - started_s
         if uniformity is not None:
@@ -115,6 +120,7 @@ class LayerLoop:
             return await self._work.apply(carry.cell, carry.theta, self._guess(carry))
         except EngineError as error:
             self._retries += 1
+            self._ledger.product_failed()
             structlog.get_logger().warning("product_failed", layer=self.controller.layer, cause=str(error))
         return await self._work.apply(carry.cell, carry.theta, self._guess(carry))
 
@@ -126,6 +132,7 @@ class LayerLoop:
         compute_ms = round(self._spent_s * 1e3, 3)
         self._spent_s = 0.0
         self._compute_ms.append(compute_ms)
+        self._ledger.decided(compute_ms / 1e3, decision.window - self._session.windows_reported)
         assert self._held is None
         self._held = (decision, compute_ms)
         if decision.urgent:

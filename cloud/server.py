@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from cloud.configuration import CoordinatorSettings, Listen
 from cloud.downloads import PartArchives, RangeNotSatisfiable
+from cloud.ledger import Ledger
 from cloud.parts import PartLibrary, UnknownPart
 from cloud.pool import PartPool
 from cloud.sessions import CLOSE_TRY_AGAIN_LATER, PrinterSession
@@ -64,12 +65,14 @@ class Coordinator:
         host: address listened on, once started.
         port: port listened on, once started.
         on_connections: told the printer of every connection when one comes or goes.
+        ledger: what has been done, for who looks on.
     """
 
     def __init__(self, settings: CoordinatorSettings) -> None:
         self.host = settings.listen.host
         self.port = settings.listen.port
         self.on_connections: Callable[[list[str]], None] = lambda _printers: None
+        self.ledger = Ledger()
         self._settings = settings
         self._library = PartLibrary(Path(settings.parts.directory))
         self._pool = PartPool(self._library, settings)
@@ -147,6 +150,21 @@ class Coordinator:
         await self._pool.close()
         self._archives.close()
         self._log.info("stopped")
+
+    def not_ready(self) -> str:
+        """Return why no printer can be served, empty where one can."""
+        if self._server is None or not self._server.is_serving():
+            return "the coordinator does not listen"
+        if not self._tokens.printers():
+            return "no printer has access: give one a token with 'cosmic-cloud token add PRINTER'"
+        if not self._library.directory.is_dir():
+            return f"there is no folder of parts at {self._library.directory}"
+        return ""
+
+    @property
+    def parts_loaded(self) -> int:
+        """Parts that are loaded or being loaded."""
+        return self._pool.loaded
 
     # --- requests ---------------------------------------------------------------------------------------
 
@@ -229,7 +247,7 @@ class Coordinator:
         if full is not None:
             await connection.close(CLOSE_TRY_AGAIN_LATER, full[:120])
             return
-        session = PrinterSession(connection, printer, self._pool, self._settings)
+        session = PrinterSession(connection, printer, self._pool, self._settings, self.ledger)
         self._sessions.add(session)
         self._tell_connections()
         self._log.info("connected", printer=printer, peer=_peer(connection), connections=len(self._sessions))

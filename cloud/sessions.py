@@ -17,8 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from cloud.configuration import CoordinatorSettings
 from cloud.controller import LayerController
 from cloud.engines import WarmReport
+from cloud.glances import Glance, Picture, glance_of
 from cloud.keepwarm import KeepWarm
 from cloud.layers import LayerLoop
+from cloud.ledger import Ledger
 from cloud.outbox import Outbox
 from cloud.parts import UnknownPart
 from cloud.pool import PartPool, PoolFull
@@ -57,9 +59,15 @@ class PrinterSession:
     """The job of `printer` (as its token says) on `connection`."""
 
     def __init__(
-        self, connection: ServerConnection, printer: str, pool: PartPool, settings: CoordinatorSettings
+        self,
+        connection: ServerConnection,
+        printer: str,
+        pool: PartPool,
+        settings: CoordinatorSettings,
+        ledger: Ledger | None = None,
     ) -> None:
         self.printer = printer
+        self._ledger = Ledger() if ledger is None else ledger
         self._connection = connection
         self._pool = pool
         self._settings = settings
@@ -71,16 +79,19 @@ class PrinterSession:
         self._layer: LayerLoop | None = None
         self._layer_task: asyncio.Task[None] | None = None
         self._layer_outcome = "given up"
+        self._map = b""
         self._log = structlog.get_logger().bind(printer=printer)
 
     async def run(self) -> None:
         """Serve the connection until it is closed by either side."""
         self._spawn(self._outbox.run())
+        self._ledger.connected(self.printer, self)
         try:
             await self._guarded(self._receive())
         finally:
             self._session.connection_lost()
             self._end_layer("connection lost")
+            self._ledger.disconnected(self.printer, self)
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
@@ -103,6 +114,7 @@ class PrinterSession:
     async def refuse(self, code: FailureCode, why: str, close_code: int) -> None:
         """Say why this connection cannot be served, and close it."""
         self._log.warning("refused", code=code, cause=why)
+        self._ledger.refused(self.printer, code, why)
         self._end_layer("refused")
         self._post(Failed(code=code, message=why[:MESSAGE_LENGTH_MAX]))
         await self._outbox.finish(close_code, f"{code}: {why}")
@@ -142,6 +154,8 @@ class PrinterSession:
             case StartLayer():
                 self._start_layer(message)
             case Printed() | Deviated():
+                if isinstance(message, Printed):
+                    self._ledger.printed(self.printer, message.source)
                 if self._layer is not None:
                     self._layer.changed()
             case EndLayer():
@@ -151,6 +165,7 @@ class PrinterSession:
                 if self._warming is not None:
                     self._warming.schedule.closed()
                 self._log.info("job_closed", reason=message.reason, **self._bill_figures())
+                self._ledger.job_closed(self.printer)
                 return False
         return True
 
@@ -191,6 +206,7 @@ class PrinterSession:
         schedule = KeepWarm(engine.warm_interval_s, engine.warm_silence_s)
         self._warming = Warming(schedule, prepared.engine, self._bill_key(job), self._warm)
         self._spawn(self._warming.run())
+        self._ledger.job_opened(self.printer, job.job)
         elements, cells = prepared.largest
         self._log.info(
             "job_opened",
@@ -226,6 +242,7 @@ class PrinterSession:
 
     def _warm(self, layer: int, report: WarmReport) -> None:
         self._log.info("warm", layer=layer, workers=report.workers, cold=report.cold, reloaded=report.reloaded)
+        self._ledger.warm(self.printer, layer, report)
         self._post(Warm(layer=layer, workers=report.workers, cold=report.cold, reloaded=report.reloaded))
 
     # --- the layer --------------------------------------------------------------------------------------
@@ -252,7 +269,8 @@ class PrinterSession:
             predictor=prepared.predictor(scan),
         )
         work = prepared.engine.begin_layer(geometry.number, self._bill_key(session.job))
-        self._layer = LayerLoop(controller, session, work, self._outbox, self._given_up)
+        self._layer = LayerLoop(controller, session, work, self._outbox, self._given_up, self._ledger)
+        self._map = message.map.data
         self._layer_task = self._spawn(self._layer.run())
 
     def _given_up(self, reason: LayerRefusal | EngineError) -> None:
@@ -262,6 +280,7 @@ class PrinterSession:
         else:
             assert self._layer is not None
             code, layer = "engine_failed", self._layer.controller.layer
+        self._ledger.refused(self.printer, code, str(reason))
         self._log.warning("layer_refused", layer=layer, code=code, cause=str(reason))
         current = self._session.layer
         self._end_layer(code)
@@ -278,7 +297,9 @@ class PrinterSession:
         layer.stop()
         if task is not asyncio.current_task():
             task.cancel()
-        self._log.info("layer", layer=layer.controller.layer, outcome=outcome, **figures, **layer.summary())
+        summary = {**figures, **layer.summary()}
+        self._log.info("layer", layer=layer.controller.layer, outcome=outcome, **summary)
+        self._ledger.layer_ended(self.printer, layer.controller.layer, outcome, summary)
 
     def _bill_key(self, job: OpenJob) -> str:
         """Return by what an engine knows the job: it goes on over connections."""
@@ -290,7 +311,28 @@ class PrinterSession:
         if job is None or self._prepared is None:
             return {}
         bill = self._prepared.engine.bill(self._bill_key(job))
-        return {} if bill is None else bill.figures()
+        if bill is None:
+            return {}
+        self._ledger.billed(self.printer, bill)
+        return bill.figures()
+
+    # --- for who looks on -------------------------------------------------------------------------------
+
+    def glance(self) -> Glance:
+        """Return how the connection is now."""
+        job = self._session.job
+        key = "" if job is None else self._bill_key(job)
+        return glance_of(
+            self._session, self._prepared, None if self._layer is None else self._layer.controller, key
+        )
+
+    def picture(self) -> Picture | None:
+        """Return the layer being decided, None between layers."""
+        if self._layer is None or self._prepared is None:
+            return None
+        controller = self._layer.controller
+        geometry = self._prepared.part.geometry_of(controller.layer)
+        return Picture(geometry, list(controller.order), self._session.windows_reported, self._map)
 
     # --- tasks ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 """Where the operator is applied: one interface, several places."""
 
-from cloud.engines.interface import Engine, Guess, LayerWork, Progress, SharedLayer, WarmReport
+from cloud.engines.interface import Engine, Guess, LayerWork, Progress, SharedLayer, TellsWorkers, WarmReport
 
-__all__ = ["Engine", "Guess", "LayerWork", "Progress", "SharedLayer", "WarmReport"]
+__all__ = ["Engine", "Guess", "LayerWork", "Progress", "SharedLayer", "TellsWorkers", "WarmReport"]

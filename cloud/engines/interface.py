@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,15 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Let go of everything. Nothing may be asked afterwards."""
+        ...
+
+
+@runtime_checkable
+class TellsWorkers(Protocol):
+    """An engine that has workers."""
+
+    def worker_states(self) -> dict[str, int]:
+        """Return how many workers are in which state."""
         ...
 
 
