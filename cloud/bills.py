@@ -182,6 +182,10 @@ class Meter:
         """Note that a job is under way: machines are paid for from here on."""
         self._since_s.setdefault(job, now_s)
 
+    def so_far(self, job: str) -> Line:
+        """Return what a job under way has used; machines that always run come on its bill."""
+        return _sum(self._jobs.get(job, {}).values())
+
     def take(self, job: str, engine: str, strategy: str, now_s: float) -> Bill:
         """Return the bill of a job, and forget it.
 

@@ -209,6 +209,13 @@ class GroupedEngine:
         """Wait for comparisons of bills under way."""
         await self._comparison.close()
 
+    def worker_states(self) -> dict[str, int]:
+        """Return how many functions are in which state; see TellsWorkers."""
+        counted = dict.fromkeys((state.value for state in State), 0)
+        for member in self._functions.members.values():
+            counted[member.state.value] += 1
+        return {**counted, "reloading": len(self._reloading)}
+
     async def close(self) -> None:
         """Release every function and let go of the platform."""
         self._closing = True

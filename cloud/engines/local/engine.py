@@ -174,6 +174,10 @@ class LocalEngine:
         """Return None: the coordinator's own machine is paid for whatever it does."""
         del job
 
+    def worker_states(self) -> dict[str, int]:
+        """Return how many workers are ready and how many are started again; see TellsWorkers."""
+        return {"ready": len(self._workers) - len(self._reviving), "starting": len(self._reviving)}
+
     async def close(self) -> None:
         """End the workers and give the memory back."""
         self._closing = True
