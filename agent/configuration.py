@@ -19,6 +19,36 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What all sections share: they are values, and unknown keys are errors."""
 
 
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class SimulatedFaults(_Section, frozen=True, kw_only=True):
+    """What goes wrong with the simulated printer. Shares are of windows, or of events."""
+
+    seed: Annotated[int, Meta(ge=0)] = 0
+    """The same seed, the same faults."""
+    late: Share = 0.0
+    """Share of events that are told late."""
+    late_ms: Positive = 20.0
+    """How late, ms."""
+    lost: Share = 0.0
+    """Share of events that are never told."""
+    doubled: Share = 0.0
+    """Share of events that are told twice."""
+    wrong_cell: Share = 0.0
+    """Share of windows in which the machine scans another cell than it was handed."""
+    restart: Share = 0.0
+    """Share of windows before which the machine starts anew and forgets what it was handed."""
+    restart_s: NotNegative = 1.0
+    """How long that takes, seconds."""
+    fault: Share = 0.0
+    """Share of windows in which the machine reports a fault and goes on."""
+    abort: Share = 0.0
+    """Share of windows before which the machine gives the job up."""
+    at: list[str] = field(default_factory=list)
+    """Faults at a place, like `"restart 0:12"`: before window 12 of layer 0."""
+
+
 class Simulated(_Section, frozen=True, kw_only=True):
     """The simulated printer."""
 
@@ -30,6 +60,41 @@ class Simulated(_Section, frozen=True, kw_only=True):
     """How many times faster than a real printer it prints."""
     start_limit_s: NotNegative = 60.0
     """How long the start waits for the coordinator to be ready, seconds; then it prints without."""
+    faults: SimulatedFaults = field(default_factory=SimulatedFaults)
+
+
+class Socket(_Section, frozen=True, kw_only=True):
+    """A machine whose own driver connects to a Unix socket (docs/reference/socket-driver.md)."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=100)] = "/run/cosmic/printer.sock"
+    """The socket's file. The agent makes it; the machine's driver connects to it."""
+    mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
+    """Permissions of that file, octal: whoever may write to it may print."""
+    hello_s: Positive = 5.0
+    """How long a new connection may take to say hello, seconds."""
+    line_bytes_max: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    """Longest line accepted, bytes."""
+    waiting_bytes_max: Annotated[int, Meta(ge=4096)] = 4 * 1024 * 1024
+    """What may wait for a machine that does not read, bytes; beyond that the connection is closed."""
+
+
+class BuildFiles(_Section, frozen=True, kw_only=True):
+    """A machine that takes one CLI build file a layer."""
+
+    input_directory: str = ""
+    """Folder in which the machine's software puts the layers' files. Their names end in the layer's number."""
+    output_directory: str = ""
+    """Folder from which the machine takes them, hatches in the decided order."""
+    pattern: Annotated[str, Meta(min_length=1)] = "*.cli"
+    """Names that are build files."""
+    first_number: Annotated[int, Meta(ge=0)] = 0
+    """Number in the name of the first layer's file."""
+    settle_ms: NotNegative = 200.0
+    """How long a file's size must not change before it counts as whole, ms."""
+    poll_ms: Positive = 50.0
+    """How often the folder is looked into, ms."""
+    incomplete_s: Positive = 10.0
+    """After how long a file that is not whole is named as a fault, seconds; it is waited for all the same."""
 
 
 class Printer(_Section, frozen=True, kw_only=True):
@@ -47,9 +112,17 @@ class Printer(_Section, frozen=True, kw_only=True):
     """How long fetching is tried, seconds; what has arrived by then is kept for the next start."""
     job: str = ""
     """Name of the job; unset: the part's name and the time of the start."""
-    driver: Literal["simulated"] = "simulated"
-    dispatch: Literal["cell"] = "cell"
-    """`cell`: one cell a window."""
+    driver: Literal["simulated", "socket", "file"] = "simulated"
+    """`simulated`: no machine; `socket`: the machine's own driver connects; `file`: build files, one a layer."""
+    dispatch: Literal["cell", "layer"] = "cell"
+    """`cell`: one cell a window; `layer`: the whole order at once (always with `file`)."""
+    sequence_limit_ms: Positive = 3000.0
+    """`layer`: how long a layer's whole order is waited for after the layer is ready, ms; what is missing then
+    is filled by the fallback order."""
+    on_stop: Literal["finish", "hand_over"] = "finish"
+    """What SIGTERM does in a layer: `finish` it, or `hand_over` the rest of its order and end at once."""
+    overdue_ms: Positive = 20.0
+    """After how long an event that is due is asked for, ms."""
     guard_ms: NotNegative = 5.0
     """How long before the end of the current cell the next one must be with the driver, ms."""
     first_cell_limit_ms: Positive = 2000.0
@@ -59,6 +132,13 @@ class Printer(_Section, frozen=True, kw_only=True):
     start_wait_ms: NotNegative = 100.0
     """How long they are waited for once the first is there, ms."""
     simulated: Simulated = field(default_factory=Simulated)
+    socket: Socket = field(default_factory=Socket)
+    file: BuildFiles = field(default_factory=BuildFiles)
+
+    @property
+    def whole(self) -> bool:
+        """True where a layer's whole order is handed over at once."""
+        return self.dispatch == "layer" or self.driver == "file"
 
 
 class Capture(_Section, frozen=True, kw_only=True):
@@ -84,7 +164,7 @@ class Uplink(_Section, frozen=True, kw_only=True):
     ca_file: str = ""
     """Certificates to trust instead of the system's."""
     lookahead: Annotated[int, Meta(ge=1, le=LAYERS_MAX)] | None = None
-    """Windows decided ahead; unset: the whole layer."""
+    """Windows decided ahead; unset, and with `printer.dispatch = "layer"`: the whole layer."""
     rule: str | None = None
     """SmartScan's rule; unset: the coordinator's default."""
     backoff_min_s: Positive = 0.1

@@ -1,8 +1,8 @@
 """What the printing lets bystanders know: the journal, the status, recordings, pages. One typed value a happening.
 
 A bystander is an `Observer`: it is told on the event loop's thread, in the order in which things happened, and
-must return at once (take note, put into a queue; no disk, no network, no lock that somebody holds for long). Nothing
-that keeps a deadline waits for it. One that fails is logged once for every kind of error, and changes nothing.
+must return at once (take note, put into a queue; no disk, no network, no lock held for long by somebody else).
+Nothing that keeps a deadline waits for it. One that fails is logged once for every kind of error; nothing changes.
 
 Values are immutable but for arrays, which observers must not write to. Times `at_s` are the event loop's clock.
 """

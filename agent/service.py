@@ -17,7 +17,7 @@ from agent.driver import Driver
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal
 from agent.mqtt import Publisher
-from agent.observers import Observers, Stopping
+from agent.observers import Observers
 from agent.part_source import find_part
 from agent.plant import Plant
 from agent.printing import Printing
@@ -131,12 +131,10 @@ def _open_job(settings: AgentConfiguration, part: Part, job: str) -> OpenJob:
         job=job,
         part=part.digest,
         printer=settings.printer.name,
-        lookahead=settings.uplink.lookahead,
+        lookahead=None if settings.printer.whole else settings.uplink.lookahead,
         rule=settings.uplink.rule,
     )
 
 
 def _stop(agent: Agent, number: signal.Signals) -> None:
-    agent.printing.observers.tell(Stopping(number.name))
-    _log.warning("stopping", cause=number.name, remedy="the job ends after this layer")
-    agent.driver.abort(f"stopped by {number.name}")
+    agent.printing.stop(number.name)

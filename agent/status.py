@@ -1,8 +1,8 @@
 """What a bystander may know of the printing: state, job, layer, link, workers.
 
 A plain object without I/O, told by the printing as one of its observers. Listeners are called at once on the event
-loop's thread and must only take note: nothing that keeps a deadline waits for them, and one that fails is logged and
-changes nothing.
+loop's thread and must only take note: nothing that keeps a deadline waits for them, and one that fails is logged
+and changes nothing.
 """
 
 from __future__ import annotations

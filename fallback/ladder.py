@@ -57,6 +57,11 @@ class Ladder:
         for rung in self.rungs:
             rung.handed(cell)
 
+    def strayed(self, handed: Sequence[int]) -> None:
+        """Be told that the machine left the order: `handed` are the layer's cells so far, as they really are."""
+        if self.thinker is not None:
+            self.thinker.strayed(handed)
+
     def next_cell(self, left: Sequence[int], last: int | None) -> int:
         """Return the answer of the first rung that has one."""
         for rung in self.rungs:

@@ -52,6 +52,11 @@ class SmartScanOrder:
         if self._layer is not None:
             self._layer.handed.append(cell)
 
+    def strayed(self, handed: Sequence[int]) -> None:
+        """Begin the layer anew from its map with `handed`: another cell was scanned than was handed over."""
+        if self._layer is not None:
+            self._layer = _Thought(self._layer.layout, self._layer.map_K, list(handed))
+
     @property
     def ready(self) -> bool:
         """True when there is nothing to think about."""

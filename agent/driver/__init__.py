@@ -3,6 +3,7 @@
 from agent.driver.interface import (
     CellFinished,
     CellStarted,
+    Connected,
     Driver,
     DriverEvent,
     Fault,
@@ -11,12 +12,14 @@ from agent.driver.interface import (
     LayerDone,
     LayerReady,
     Listener,
+    Position,
     SpreadingStarted,
 )
 
 __all__ = [
     "CellFinished",
     "CellStarted",
+    "Connected",
     "Driver",
     "DriverEvent",
     "Fault",
@@ -25,5 +28,6 @@ __all__ = [
     "LayerDone",
     "LayerReady",
     "Listener",
+    "Position",
     "SpreadingStarted",
 ]

@@ -7,26 +7,17 @@ left. Times are seconds of the event loop's monotonic clock, passed in.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from agent.keeper.buffer import Decision, LookAhead
 from agent.keeper.table import TABLE, Event, State
-from agent.keeper.values import INVALID, Drop, Dropped, Handover, Outcome, Rejoin, Source
+from agent.keeper.values import INVALID, Drop, Dropped, Handover, Outcome, Rejoin
 from cosmic.errors import DriverError, LayerComplete, LocalProtocolError
 from fallback import Ladder, Layout
 from protocol.messages import Decisions, Deviated, Printed
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """A decision waiting for its window. `carried`: from before a rejoin, replaced when a newer one comes."""
-
-    cell: int
-    came_s: float
-    uniformity: float | None
-    carried: bool = False
 
 
 class WindowKeeper:
@@ -59,16 +50,14 @@ class WindowKeeper:
         self._left: list[int] = []
         self._windows_s: Sequence[float] = ()
         self._handed: list[int] = []
-        self._sources: list[Source] = []
+        self._records: list[Handover] = []
         self._started = 0
         self._finished = 0
-        self._buffer: dict[int, _Decision] = {}
-        self._window_of: dict[int, int] = {}
-        self._decided: set[int] = set()
-        self._rejected: set[int] = set()
+        self._buffer = LookAhead()
         self._must_tell = False
         self._told_epoch = 0
         self._deadline_s = 0.0
+        self._ends_s = 0.0
 
     @property
     def state(self) -> State:
@@ -81,6 +70,11 @@ class WindowKeeper:
         return self._deadline_s if self._state is State.OPEN else None
 
     @property
+    def ends_s(self) -> float:
+        """When the cell being scanned ends, loop seconds: after that its end is overdue."""
+        return self._ends_s
+
+    @property
     def printed(self) -> tuple[int, ...]:
         """The cells of the layer that have started, in order; the last one is being scanned."""
         return tuple(self._handed[: self._started])
@@ -88,10 +82,26 @@ class WindowKeeper:
     @property
     def buffered(self) -> int:
         """How many windows in a row from the next one on have a decision waiting."""
-        count = 0
-        while len(self._handed) + count in self._buffer:
-            count += 1
-        return count
+        return self._buffer.in_a_row(len(self._handed))
+
+    @property
+    def left(self) -> int:
+        """How many cells of the layer have not been handed over."""
+        return len(self._left)
+
+    @property
+    def handed(self) -> tuple[int, ...]:
+        """The cells of the layer that were handed over, in order, started or not."""
+        return tuple(self._handed)
+
+    @property
+    def unstarted(self) -> tuple[Handover, ...]:
+        """The hand-overs whose cell has not started, in order."""
+        return tuple(self._records[self._started :])
+
+    def record(self, window: int) -> Handover:
+        """Return the one record of a window that has its cell."""
+        return self._records[window]
 
     def link(self, up: bool) -> None:
         """Be told whether the coordinator can be reached. The buffer stays valid across a loss."""
@@ -108,11 +118,11 @@ class WindowKeeper:
         self._windows_s = windows_s
         self._left = list(range(len(windows_s)))
         self._handed = []
-        self._sources = []
+        self._records = []
         self._started = 0
         self._finished = 0
         self._deadline_s = deadline_s
-        self._forget_decisions()
+        self._buffer.forget()
         self._must_tell = False
         self._told_epoch = 0
         self._ladder.start_layer(layer, layout)
@@ -127,8 +137,9 @@ class WindowKeeper:
             if drop is not None:
                 self.dropped[drop] += 1
                 dropped.append(Dropped(message.layer, message.epoch, window, cell, drop))
-        if self.start_windows > 1 and not self._handed and self._state is State.OPEN and 0 in self._buffer:
-            self._deadline_s = min(self._deadline_s, self._buffer[0].came_s + self.start_wait_s)
+        first = self._buffer.waiting(0)
+        if self.start_windows > 1 and not self._handed and self._state is State.OPEN and first is not None:
+            self._deadline_s = min(self._deadline_s, first.came_s + self.start_wait_s)
         return dropped
 
     def offer(self, now_s: float) -> Handover | None:
@@ -142,6 +153,12 @@ class WindowKeeper:
             return None
         return self.take(now_s)
 
+    def offer_rest(self, now_s: float) -> list[Handover]:
+        """Return the hand-overs of all cells left where every one of their decisions is there, else none."""
+        if self._state is not State.OPEN or self.buffered < len(self._left):
+            return []
+        return self.take_rest(now_s)
+
     def take(self, now_s: float) -> Handover:
         """Return the cell for the next window: the decision where there is one, else the fallback's.
 
@@ -151,62 +168,50 @@ class WindowKeeper:
         if not self._left:
             raise LayerComplete(f"every cell of layer {self.layer} has been handed over")
         self._move(Event.TAKEN)
-        window = len(self._handed)
-        decision = self._buffer.pop(window, None)
-        if decision is not None:
-            cell, outcome = decision.cell, Outcome.ON_TIME
-            del self._window_of[cell]
-        else:
-            cell = self._ladder.next_cell(self._left, self._handed[-1] if self._handed else None)
-            outcome = self._cause(window)
-        source: Source = "coordinator" if decision is not None else "fallback"
-        place = bisect_left(self._left, cell)
-        assert self._left[place : place + 1] == [cell], "every cell is scanned exactly once"
-        del self._left[place]
-        self._handed.append(cell)
-        self._sources.append(source)
-        self._ladder.handed(cell)
-        handover = Handover(
-            layer=self.layer,
-            window=window,
-            cell=cell,
-            source=source,
-            order=self._ladder.answered_by if decision is None else "",
-            outcome=outcome,
-            epoch=self.epoch,
-            deadline_s=self._deadline_s,
-            slack_s=self._deadline_s - now_s,
-            ahead_s=self._deadline_s - decision.came_s if decision is not None else None,
-            uniformity=decision.uniformity if decision is not None else None,
-        )
-        if decision is None:
+        handover = self._choose(now_s)
+        if handover.source == "fallback":
             self._leave_order()
         return handover
+
+    def take_rest(self, now_s: float) -> list[Handover]:
+        """Return the hand-overs of all cells left: the decided ones, from the first one missing the fallback's.
+
+        Raises LayerComplete when every cell of the layer has been handed over.
+        """
+        if not self._left:
+            raise LayerComplete(f"every cell of layer {self.layer} has been handed over")
+        self._move(Event.TAKEN_REST)
+        chosen: list[Handover] = []
+        while self._left:
+            chosen.append(self._choose(now_s))
+            if chosen[-1].source == "fallback":
+                self._buffer.forget_waiting()
+        if chosen[-1].source == "fallback":
+            self._leave_order()
+        return chosen
 
     def started(self, cell: int, now_s: float) -> Deviated | None:
         """Be told that the printer began `cell`; return what the coordinator must hear, if anything.
 
-        Raises DriverError when it is not the cell that was handed over.
+        A cell that was not handed over, and was not scanned before, is taken as the machine's own choice: the
+        window's record says so, and the coordinator hears of it like of a fallback.
+        Raises DriverError for a cell that the layer does not have, or that was scanned before.
         """
-        if self._state is not State.CHOSEN or cell != self._handed[-1]:
-            expected = f"cell {self._handed[-1]}" if self._state is State.CHOSEN else "none"
-            raise DriverError(
-                f"the printer began cell {cell}",
-                where=f"layer {self.layer}, window {self._started}",
-                why=f"expected was {expected}",
-                remedy="check the driver: it must scan what it was handed, once",
-            )
-        self._move(Event.STARTED if self._left else Event.STARTED_LAST)
+        window = self._started
+        if window >= len(self._handed) or self._handed[window] != cell:
+            self._stray(window, cell, now_s)
         self._started += 1
-        self._deadline_s = now_s + self._windows_s[cell] - self.guard_s
+        self._move(Event.STARTED_LAST if self.complete else Event.STARTED)
+        self._ends_s = now_s + self._windows_s[cell]
+        self._deadline_s = self._ends_s - self.guard_s
         if not self._must_tell:
             return None
         if self.epoch == self._told_epoch:  # a coordinator joined between the hand-over and the start
             self.epoch += 1
-            self._forget_decisions()
+            self._buffer.forget()
         self._must_tell = False
         self._told_epoch = self.epoch
-        return Deviated(layer=self.layer, epoch=self.epoch, printed=list(self.printed))
+        return Deviated(layer=self.layer, epoch=self.epoch, printed=list(self._settled))
 
     def finished(self) -> Printed:
         """Be told that the cell being scanned has ended; return what the coordinator must hear."""
@@ -224,7 +229,7 @@ class WindowKeeper:
             epoch=self._told_epoch,
             window=window,
             cell=self._handed[window],
-            source=self._sources[window],
+            source=self._records[window].source,
         )
 
     def rejoin(self) -> Rejoin | None:
@@ -238,10 +243,8 @@ class WindowKeeper:
             return None
         self.epoch += 1
         self._told_epoch = self.epoch
-        self._buffer = {window: replace(kept, carried=True) for window, kept in self._buffer.items()}
-        self._decided.clear()
-        self._rejected.clear()
-        return Rejoin(self.layer, self.epoch, self.printed)
+        self._buffer.carry()
+        return Rejoin(self.layer, self.epoch, self._settled)
 
     def end_layer(self) -> None:
         """Be told that the layer is over."""
@@ -260,20 +263,95 @@ class WindowKeeper:
             raise LocalProtocolError(f"window keeper told {event.value!r} in state {self._state.value!r}")
         self._state = following
 
-    def _forget_decisions(self) -> None:
-        self._buffer.clear()
-        self._window_of.clear()
-        self._decided.clear()
-        self._rejected.clear()
+    @property
+    def _settled(self) -> tuple[int, ...]:
+        """The cells that nobody decides any more: those that have started, and a sequence as a whole."""
+        return self.handed if self._state is State.HANDED else self.printed
+
+    def _choose(self, now_s: float) -> Handover:
+        """Choose the cell for the next window, and note that it is handed over."""
+        window = len(self._handed)
+        decision = self._buffer.pop(window)
+        if decision is not None:
+            cell, outcome = decision.cell, Outcome.ON_TIME
+        else:
+            cell = self._ladder.next_cell(self._left, self._handed[-1] if self._handed else None)
+            outcome = self._cause(window)
+        self._use_up(cell)
+        self._handed.append(cell)
+        self._ladder.handed(cell)
+        handover = Handover(
+            layer=self.layer,
+            window=window,
+            cell=cell,
+            source="coordinator" if decision is not None else "fallback",
+            order=self._ladder.answered_by if decision is None else "",
+            outcome=outcome,
+            epoch=self.epoch,
+            deadline_s=self._deadline_s,
+            slack_s=self._deadline_s - now_s,
+            ahead_s=self._deadline_s - decision.came_s if decision is not None else None,
+            uniformity=decision.uniformity if decision is not None else None,
+        )
+        self._records.append(handover)
+        return handover
+
+    def _use_up(self, cell: int) -> None:
+        place = bisect_left(self._left, cell)
+        assert self._left[place : place + 1] == [cell], "every cell is scanned exactly once"
+        del self._left[place]
+
+    def _stray(self, window: int, cell: int, now_s: float) -> None:
+        """Take `cell`, which the machine chose, for `window`."""
+        if self._state in (State.IDLE, State.LAST) or not 0 <= cell < len(self._windows_s):
+            raise self._impossible(cell, f"layer {self.layer} has no such cell to begin")
+        if cell in self._handed[:window]:
+            raise self._impossible(cell, "it was scanned before: every cell is scanned once")
+        record = Handover(
+            layer=self.layer,
+            window=window,
+            cell=cell,
+            source="fallback",
+            order="machine",
+            outcome=Outcome.FALLBACK_MACHINE,
+            epoch=self.epoch,
+            deadline_s=self._deadline_s,
+            slack_s=self._deadline_s - now_s if window >= len(self._handed) else self._records[window].slack_s,
+            ahead_s=None,
+            uniformity=None,
+        )
+        if cell in self._handed[window:]:  # a later one of the sequence: the others follow it
+            place = self._handed.index(cell, window)
+            del self._handed[place], self._records[place]
+            self._records[window:place] = [
+                replace(moved, window=moved.window + 1) for moved in self._records[window:place]
+            ]
+        else:
+            self._use_up(cell)
+            if window < len(self._handed):  # the cell that was handed over instead is still to be scanned
+                insort(self._left, self._handed.pop(window))
+                del self._records[window]
+        self._handed.insert(window, cell)
+        self._records.insert(window, record)
+        self._ladder.strayed(self._handed)
+        self._leave_order()
+
+    def _impossible(self, cell: int, why: str) -> DriverError:
+        return DriverError(
+            f"the printer began cell {cell}",
+            where=f"layer {self.layer}, window {self._started}",
+            why=why,
+            remedy="check the driver: it must scan what it was handed, once",
+        )
 
     def _leave_order(self) -> None:
         """The printed order has left the decided one: what was decided for later windows no longer follows."""
         self.epoch += 1
         self._must_tell = True
-        self._forget_decisions()
+        self._buffer.forget()
 
     def _cause(self, window: int) -> Outcome:
-        if window in self._rejected:
+        if window in self._buffer.rejected:
             return Outcome.FALLBACK_REJECTED
         return Outcome.FALLBACK_TIMEOUT if self._link_up else Outcome.FALLBACK_DISCONNECTED
 
@@ -281,20 +359,11 @@ class WindowKeeper:
         self, message: Decisions, window: int, cell: int, now_s: float, uniformity: float | None
     ) -> Drop | None:
         drop = self._invalid(message, window, cell)
-        if drop is not None:
-            if drop in INVALID:
-                self._rejected.add(window)
-            return drop
-        elsewhere = self._window_of.pop(cell, None)
-        if elsewhere is not None:  # carried over for another window: the newer decision stands
-            del self._buffer[elsewhere]
-        replaced = self._buffer.get(window)
-        if replaced is not None:
-            del self._window_of[replaced.cell]
-        self._buffer[window] = _Decision(cell, now_s, uniformity)
-        self._window_of[cell] = window
-        self._decided.add(cell)
-        return None
+        if drop is None:
+            self._buffer.put(window, Decision(cell, now_s, uniformity))
+        elif drop in INVALID:
+            self._buffer.rejected.add(window)
+        return drop
 
     def _invalid(self, message: Decisions, window: int, cell: int) -> Drop | None:
         """Return why a decision does not count (protocol.md, invariant 3), None when it does."""
@@ -305,15 +374,15 @@ class WindowKeeper:
         if window >= len(self._windows_s):
             return Drop.NO_SUCH_WINDOW
         if window < len(self._handed):
-            if self._handed[window] != cell:  # after a rejoin: the new coordinator decided otherwise
-                self._leave_order()
+            if self._handed[window] != cell and self._state is not State.HANDED:
+                self._leave_order()  # after a rejoin: the new coordinator decided otherwise
             return Drop.PAST_WINDOW
         if cell >= len(self._windows_s):
             return Drop.NO_SUCH_CELL
         place = bisect_left(self._left, cell)
         if place == len(self._left) or self._left[place] != cell:
             return Drop.CELL_SCANNED
-        waiting = self._buffer.get(window)
-        if cell in self._decided or (waiting is not None and not waiting.carried):
+        waiting = self._buffer.waiting(window)
+        if cell in self._buffer.decided or (waiting is not None and not waiting.carried):
             return Drop.CELL_DECIDED
         return None

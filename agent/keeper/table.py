@@ -15,6 +15,8 @@ class State(Enum):
     """The next window has no cell yet."""
     CHOSEN = "chosen"
     """The next window's cell is handed over, and has not started."""
+    HANDED = "handed"
+    """All cells that are left are handed over as one sequence; they start one after another."""
     LAST = "last"
     """The layer's last cell is being scanned: nothing is left to choose."""
 
@@ -26,19 +28,33 @@ class Event(Enum):
     """A layer begins."""
     TAKEN = "taken"
     """A cell was handed over."""
+    TAKEN_REST = "taken_rest"
+    """All cells that were left were handed over."""
     STARTED = "started"
-    """The cell handed over has started, others are left."""
+    """A cell has started, others are to follow."""
     STARTED_LAST = "started_last"
-    """The cell handed over has started, and it is the last."""
+    """A cell has started, and it is the last."""
     ENDED = "ended"
     """The layer ended: all scanned, or given up by the driver."""
 
 
 TABLE: Mapping[State, Mapping[Event, State]] = {
     State.IDLE: {Event.LAYER: State.OPEN},
-    State.OPEN: {Event.TAKEN: State.CHOSEN, Event.ENDED: State.IDLE},
+    State.OPEN: {
+        Event.TAKEN: State.CHOSEN,
+        Event.TAKEN_REST: State.HANDED,
+        Event.STARTED: State.OPEN,  # a machine that did not wait for its cell
+        Event.STARTED_LAST: State.LAST,
+        Event.ENDED: State.IDLE,
+    },
     State.CHOSEN: {
+        Event.TAKEN_REST: State.HANDED,
         Event.STARTED: State.OPEN,
+        Event.STARTED_LAST: State.LAST,
+        Event.ENDED: State.IDLE,
+    },
+    State.HANDED: {
+        Event.STARTED: State.HANDED,
         Event.STARTED_LAST: State.LAST,
         Event.ENDED: State.IDLE,
     },

@@ -20,6 +20,8 @@ class Outcome(Enum):
     """By the fallback order: the link was down and the buffer empty."""
     FALLBACK_REJECTED = "fallback_rejected"
     """By the fallback order: a decision came and was not valid."""
+    FALLBACK_MACHINE = "fallback_machine"
+    """By the machine itself: it scanned another cell than it was handed, or did not wait for one."""
 
 
 class Drop(Enum):
@@ -54,7 +56,7 @@ class Handover:
         window: the window in which the cell is scanned.
         cell: the cell.
         source: who chose it.
-        order: the fallback order that chose it, empty for the coordinator's.
+        order: the fallback order that chose it, `machine` where the machine did, empty for the coordinator's.
         outcome: how it came about.
         epoch: the epoch in which it was chosen.
         deadline_s: loop time at which it had to be with the driver.

@@ -101,6 +101,8 @@ class CoordinatorSide:
 
     def words(self, outcome: Outcome, layer: Layer) -> str:
         """Return why a window of `layer` fell back."""
+        if outcome is Outcome.FALLBACK_MACHINE:
+            return "the machine scanned another cell than it was handed"
         if layer.map_K is None:
             return "the layer's map was not there yet"
         if layer.refused:

@@ -6,10 +6,10 @@ Nothing here waits for anything: between an event of the driver and `driver.scan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent.driver import Driver
-from agent.keeper import Handover, WindowKeeper
+from agent.keeper import Handover, State, WindowKeeper
 from agent.loop_lag import LoopLag
 from agent.observers import HandedOver, Observers
 from agent.printing.layer import Layer
@@ -30,6 +30,8 @@ class Deadlines:
     Attributes:
         layer: the layer in progress, None between layers.
         lag: how late the loop runs what is due.
+        handed_s: loop time of the last hand-over.
+        handed_over: called after every hand-over.
     """
 
     def __init__(
@@ -39,21 +41,39 @@ class Deadlines:
         observers: Observers,
         thinker: Thinker | None,
         link_up: Callable[[], bool],
+        *,
+        whole: bool,
     ) -> None:
+        """Prepare. `whole`: hand over a layer's whole order at once, by its own deadline."""
         self.layer: Layer | None = None
         self.lag = LoopLag()
+        self.handed_s = 0.0
+        self.handed_over: Callable[[], None] = lambda: None
         self._keeper = keeper
         self._driver = driver
         self._observers = observers
         self._thinker = thinker
         self._link_up = link_up
+        self._whole = whole
         self._timer: asyncio.TimerHandle | None = None
 
     def offer(self) -> None:
-        """Hand over the next cell if its decision is there."""
-        handover = self._keeper.offer(asyncio.get_running_loop().time())
-        if handover is not None:
-            self._hand_over(handover)
+        """Hand over the next cell if its decision is there; the whole order if all of it is."""
+        now_s = asyncio.get_running_loop().time()
+        if self._whole:
+            self._hand_over(self._keeper.offer_rest(now_s))
+        elif (handover := self._keeper.offer(now_s)) is not None:
+            self._hand_over([handover])
+
+    def hand_over_rest(self) -> int:
+        """Hand over all cells that are left of the layer, now; return how many the machine has to scan."""
+        if self._keeper.state in (State.OPEN, State.CHOSEN) and self._keeper.left:
+            self._hand_over(self._keeper.take_rest(asyncio.get_running_loop().time()), rest=True)
+        return len(self._keeper.unstarted)
+
+    def hand_over_again(self) -> None:
+        """Hand over what has not started once more: the machine may have forgotten it. Nothing changes by it."""
+        self._give(self._keeper.unstarted, sequence=self._keeper.state is State.HANDED)
 
     def set_timer(self) -> None:
         """Wake up for the keeper's deadline, if there is one."""
@@ -83,16 +103,26 @@ class Deadlines:
         now_s = asyncio.get_running_loop().time()
         self.lag.note(now_s - due_s)
         self._timer = None
-        if self._keeper.deadline_s is not None:
-            self._hand_over(self._keeper.take(now_s))
+        if self._keeper.deadline_s is None:
+            return
+        self._hand_over(self._keeper.take_rest(now_s) if self._whole else [self._keeper.take(now_s)])
 
-    def _hand_over(self, handover: Handover) -> None:
-        self._driver.scan(handover.window, handover.cell)
-        now_s = asyncio.get_running_loop().time()
+    def _hand_over(self, handovers: Sequence[Handover], *, rest: bool = False) -> None:
+        if not handovers:
+            return
+        self._give(handovers, sequence=self._whole or rest)
+        now_s = self.handed_s = asyncio.get_running_loop().time()
         self.stop_timer()
         self.think()
-        if self.layer is not None:
-            self.layer.pending.append(handover)
-            if handover.window == 0:
-                self.layer.first_cell_s = now_s - self.layer.ready_s
-        self._observers.tell(HandedOver(handover, now_s))
+        if self.layer is not None and handovers[0].window == 0:
+            self.layer.first_cell_s = now_s - self.layer.ready_s
+        for handover in handovers:
+            self._observers.tell(HandedOver(handover, now_s))
+        self.handed_over()
+
+    def _give(self, handovers: Sequence[Handover], *, sequence: bool) -> None:
+        if sequence and handovers:
+            self._driver.sequence(handovers[0].window, [handover.cell for handover in handovers])
+            return
+        for handover in handovers:
+            self._driver.scan(handover.window, handover.cell)

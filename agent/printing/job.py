@@ -24,9 +24,10 @@ from agent.driver import (
     JobStarted,
     LayerDone,
     LayerReady,
+    Position,
     SpreadingStarted,
 )
-from agent.keeper import Outcome, WindowKeeper
+from agent.keeper import Follower, Outcome, State, WindowKeeper
 from agent.observers import (
     DriverTold,
     JobBegan,
@@ -38,6 +39,7 @@ from agent.observers import (
     Observers,
     OrderLeft,
     SpreadingBegan,
+    Stopping,
     WindowEnded,
     now_s,
 )
@@ -45,13 +47,18 @@ from agent.printing.coordinator import CoordinatorSide
 from agent.printing.deadlines import Deadlines
 from agent.printing.layer import Layer
 from agent.printing.maps import Maps
+from agent.printing.silence import Silence
 from agent.tally import Tally
 from agent.thinker import Thinker
+from cosmic.errors import DriverError
 from fallback import Ladder, Layout
 from protocol.messages import EndLayer, Spreading
 from thermal.part import Part
 
 _log = structlog.get_logger()
+
+NEXT_LAYER_S = 1.0
+"""How soon after a layer the machine begins to spread powder, seconds; then it is asked."""
 
 
 class Printing:
@@ -74,7 +81,8 @@ class Printing:
         observers: Observers,
     ) -> None:
         lookahead = settings.uplink.lookahead
-        start_windows = settings.printer.start_windows
+        whole = settings.printer.whole
+        start_windows = 1 if whole else settings.printer.start_windows
         self.keeper = WindowKeeper(
             ladder,
             guard_s=settings.printer.guard_ms / 1e3,
@@ -86,12 +94,23 @@ class Printing:
         limit_s = settings.fallback.smartscan_limit_ms / 1e3
         self._thinker = Thinker(ladder.thinker, limit_s) if ladder.thinker is not None else None
         self.coordinator = CoordinatorSide(self.keeper, observers)
-        self._deadlines = Deadlines(self.keeper, driver, observers, self._thinker, lambda: self.coordinator.up)
+        self._deadlines = Deadlines(
+            self.keeper, driver, observers, self._thinker, lambda: self.coordinator.up, whole=whole
+        )
+        self._deadlines.handed_over = self._expect
         self.coordinator.deadlines = self._deadlines
         self._maps = Maps(part, camera, settings.capture.limit_ms / 1e3)
         self._settings = settings
         self._part = part
         self._driver = driver
+        self._follower = Follower(driver.windows_s)
+        self._silence = Silence(driver.report, settings.printer.overdue_ms / 1e3)
+        self._first_limit_s = settings.printer.first_cell_limit_ms / 1e3
+        if whole:
+            self._first_limit_s = settings.printer.sequence_limit_ms / 1e3
+        self._stopped = asyncio.Event()
+        self._reason = ""
+        self._next_s: float | None = None
         self._layers_ended = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._layout: Layout | None = None
@@ -102,12 +121,13 @@ class Printing:
         self._deadlines.lag.start()
         try:
             await self._wait_for_coordinator()
-            await self._driver.run(self.driver_event)
+            await self._run_driver()
             if self.coordinator.uplink is not None:
-                await self.coordinator.uplink.close("printed")
+                await self.coordinator.uplink.close(self._reason)
         finally:
             self._deadlines.lag.stop()
             self._deadlines.stop_timer()
+            self._silence.stop()
             if self._thinker is not None:
                 await self._thinker.close()
             for task in self._tasks:
@@ -115,10 +135,38 @@ class Printing:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.coordinator.end()
 
+    def stop(self, cause: str) -> None:
+        """End the job as `printer.on_stop` says: after this layer, or with the rest of its order handed over."""
+        self.observers.tell(Stopping(cause))
+        self._driver.abort(f"stopped by {cause}")
+        if self._settings.printer.on_stop == "finish" or self._deadlines.layer is None:
+            _log.warning("stopping", cause=cause, remedy="the job ends after this layer")
+            return
+        layer, cells = self._deadlines.layer.number, self._deadlines.hand_over_rest()
+        _log.warning("stopping", cause=cause, layer=layer, handed_over=cells)
+        self._reason = f"stopped by {cause}: the last {cells} cells of layer {layer} are with the machine"
+        self._stopped.set()
+
+    async def _run_driver(self) -> None:
+        """Let the machine print until it, or who stops it, says that the job is over."""
+        running = asyncio.create_task(self._driver.run(self.driver_event))
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+        finally:
+            for task in (running, stopped):
+                task.cancel()
+            await asyncio.gather(running, stopped, return_exceptions=True)
+        if not self._follower.over:
+            self.driver_event(JobDone(self._reason or "the driver ended"))
+
     async def _wait_for_coordinator(self) -> None:
         """Hold a simulated printer's start until the coordinator is ready, within a limit."""
-        limit_s = self._settings.printer.simulated.start_limit_s
-        if self.coordinator.uplink is None or limit_s == 0.0:
+        printer = self._settings.printer
+        limit_s = printer.simulated.start_limit_s
+        if self.coordinator.uplink is None or limit_s == 0.0 or printer.driver != "simulated":
             return
         try:
             await asyncio.wait_for(self.coordinator.ready.wait(), timeout=limit_s)
@@ -126,8 +174,21 @@ class Printing:
             _log.warning("starting_without_coordinator", waited_s=limit_s, cause=self.coordinator.cause)
 
     def driver_event(self, event: DriverEvent) -> None:
-        """Take in what the printer tells."""
-        self.observers.tell(DriverTold(event, now_s()))
+        """Take in what the printer tells, and what must have happened before it."""
+        at_s = now_s()
+        self.observers.tell(DriverTold(event, at_s))
+        try:
+            for happened in self._follower.follow(event, at_s, self.keeper.handed):
+                self._happened(happened)
+        except DriverError as error:
+            _log.error("driver_error", cause=str(error))
+            self.observers.tell(MachineFault(str(error)))
+            self._driver.refuse(error)
+        if isinstance(event, Position):
+            self._deadlines.hand_over_again()
+        self._expect()
+
+    def _happened(self, event: DriverEvent) -> None:
         match event:
             case SpreadingStarted():
                 self._spreading(event)
@@ -141,16 +202,36 @@ class Printing:
                 self._layer_done(event)
             case JobStarted():
                 _log.info("printing", layers=event.layers, part=self._part.name, digest=self._part.digest)
+                self._next_s = now_s()
                 self.observers.tell(JobBegan(self._part.name, self._part.digest, event.layers))
             case JobDone():
-                dropped = {drop.value: count for drop, count in self.keeper.dropped.items()}
-                sums = dict(sorted(dropped.items()))
-                self.observers.tell(JobEnded(event.reason, self.tally, self._layers_ended, sums))
+                self._job_done(event.reason)
             case Fault():
                 _log.error("printer_fault", cause=event.text)
                 self.observers.tell(MachineFault(event.text))
+            case _:
+                pass
+
+    def _job_done(self, reason: str) -> None:
+        self._reason, self._next_s = reason, None
+        dropped = {drop.value: count for drop, count in self.keeper.dropped.items()}
+        self.observers.tell(JobEnded(reason, self.tally, self._layers_ended, dict(sorted(dropped.items()))))
+
+    def _expect(self) -> None:
+        """Say when the machine has to tell something; it is asked when it does not."""
+        keeper = self.keeper
+        if self._deadlines.layer is None:
+            self._silence.expect(self._next_s)
+        elif self._follower.scanning or keeper.complete:
+            self._silence.expect(keeper.ends_s)
+        elif keeper.unstarted:
+            before_s = keeper.ends_s if keeper.printed else 0.0
+            self._silence.expect(max(before_s, self._deadlines.handed_s))
+        else:
+            self._silence.expect(None)
 
     def _spreading(self, event: SpreadingStarted) -> None:
+        self._next_s = now_s() + event.seconds
         self.observers.tell(SpreadingBegan(event.layer, event.seconds))
         self.coordinator.tell(Spreading(layer=event.layer, seconds=event.seconds))
         # The geometry is read from disk while powder is laid, so that nobody waits for it later.
@@ -158,7 +239,7 @@ class Printing:
 
     def _layer_ready(self, number: int) -> None:
         at_s = now_s()
-        deadline_s = at_s + self._settings.printer.first_cell_limit_ms / 1e3
+        deadline_s = at_s + self._first_limit_s
         layer = self._deadlines.layer = Layer(number, ready_s=at_s)
         windows_s = self._driver.windows_s(number)
         self.keeper.start_layer(number, windows_s, layout=self._layout_of(number), deadline_s=deadline_s)
@@ -178,10 +259,16 @@ class Printing:
         self.coordinator.start_layer()
 
     def _cell_started(self, event: CellStarted) -> None:
+        handed = self.keeper.handed[event.window : event.window + 1]
         deviated = self.keeper.started(event.cell, event.at_s)
         if self._deadlines.layer is not None:
             self._deadlines.layer.printed.append(event.cell)
-        if deviated is not None:
+        if handed != (event.cell,):
+            told = handed[0] if handed else None
+            _log.warning("wrong_cell", layer=event.layer, window=event.window, cell=event.cell, handed=told)
+        if deviated is not None and handed != (event.cell,) and self.keeper.state is State.HANDED:
+            self.coordinator.start_layer()  # it may have been told the sequence as a whole: that is not so any more
+        elif deviated is not None:
             self.coordinator.tell(deviated)
             printed = tuple(deviated.printed)
             self.observers.tell(OrderLeft(deviated.layer, deviated.epoch, printed, rejoined=False))
@@ -193,8 +280,8 @@ class Printing:
         layer = self._deadlines.layer
         if layer is None:
             return
-        handover = layer.pending.pop(0)
-        assert (handover.window, handover.cell) == (event.window, event.cell), "one record per window"
+        handover = self.keeper.record(event.window)
+        assert handover.cell == event.cell, "one record per window"
         layer.tally.add(handover)
         on_time = handover.outcome is Outcome.ON_TIME
         self.observers.tell(
@@ -212,8 +299,15 @@ class Printing:
         layer = self._deadlines.layer
         if layer is None:
             return
+        cells = self._part.size_of(event.layer)[1]
+        if len(layer.printed) < cells:
+            _log.warning("layer_broken_off", layer=event.layer, scanned=len(layer.printed), cells=cells)
+        if self._follower.inferred or self._follower.repeated:
+            repeated, inferred = self._follower.repeated, self._follower.inferred
+            _log.info("events_mended", layer=event.layer, inferred=inferred, repeated=repeated)
         self.keeper.end_layer()
         self._deadlines.stop_timer()
+        self._next_s = now_s() + NEXT_LAYER_S
         self.tally.add_layer(layer.tally)
         self._layers_ended += 1
         self.observers.tell(
@@ -225,7 +319,7 @@ class Printing:
                 first_cell_ms=None if layer.first_cell_s is None else round(layer.first_cell_s * 1e3, 3),
                 map_from=layer.map_from,
                 order=tuple(layer.printed),
-                cells=self._part.size_of(event.layer)[1],
+                cells=cells,
             )
         )
         tally = layer.tally

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.keeper import Handover
 from agent.tally import Tally
 
 
@@ -23,7 +22,6 @@ class Layer:
         told: True when a coordinator was given the layer.
         rejoins: how often it was offered again to a coordinator that did not know it.
         refused: why the coordinator does not decide it, empty while it does.
-        pending: hand-overs whose cell has not ended.
         printed: the cells that have started, in order.
         first_cell_s: from ready to the first hand-over, seconds.
         tally: the sums of its windows.
@@ -36,7 +34,6 @@ class Layer:
     told: bool = False
     rejoins: int = 0
     refused: str = ""
-    pending: list[Handover] = field(default_factory=list)
     printed: list[int] = field(default_factory=list)
     first_cell_s: float | None = None
     tally: Tally = field(default_factory=Tally)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fallback import Layout, SmartScanOrder
+from fallback import Ladder, Layout, SmartScanOrder
+from fallback.random import RandomOrder
 from thermal.order import order_layer
 from thermal.part import Part
 
@@ -80,3 +81,19 @@ def test_a_new_layer_has_no_answer_of_the_layer_before(bracket: Part, layout: La
     order.begin(map_of(bracket, seed=1))
     order.think()
     assert order.next_cell([], None) == order_layer(bracket, 0, map_of(bracket, seed=1)).order[0]
+
+
+def test_a_machine_that_strayed_is_followed_from_the_map_on(bracket: Part, layout: Layout) -> None:
+    map_K, order = map_of(bracket), SmartScanOrder()
+    ladder = Ladder([order, RandomOrder()])
+    ladder.strayed([0])
+    order.start_layer(0, layout)
+    order.begin(map_K)
+    for cell in (0, 1):
+        ladder.handed(cell)
+    order.think()
+    ladder.strayed([0, 3])
+    assert order.next_cell([], None) is None
+    order.think()
+    assert order.next_cell([], None) == order_layer(bracket, 0, map_K, printed=[0, 3]).order[2]
+    Ladder([RandomOrder()]).strayed([0, 3])

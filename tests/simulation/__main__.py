@@ -12,7 +12,7 @@ import time
 from shapely.geometry import box
 
 from tests.simulation.invariants import check
-from tests.simulation.world import Fault, World, schedule_of
+from tests.simulation.world import Fault, World, machine_of, schedule_of
 from thermal.building import build_from_outline
 from thermal.part import Part
 from thermal.process import Process
@@ -29,7 +29,7 @@ def square() -> Part:
 def failure(part: Part, seed: int, schedule: list[Fault]) -> str | None:
     """Return what does not hold under `schedule`, None when everything does."""
     try:
-        check(World(part, seed, schedule).run())
+        check(World(part, seed, schedule, *machine_of(seed)).run())
     except Exception as error:  # noqa: BLE001  whatever goes wrong is a finding
         return f"{type(error).__name__}: {error}"
     return None
@@ -54,7 +54,7 @@ def main() -> int:
     part, began_s, said_s, simulated_s, windows = square(), time.monotonic(), time.monotonic(), 0.0, 0
     for done, seed in enumerate(seeds, 1):
         schedule = schedule_of(seed)
-        world = World(part, seed, schedule)
+        world = World(part, seed, schedule, *machine_of(seed))
         found = None
         try:
             check(world.run())
@@ -63,7 +63,10 @@ def main() -> int:
         simulated_s += world.ended_s
         windows += sum(line["event"] == "window" for line in world.lines)
         if found is not None:
-            sys.stdout.write(f"seed {seed}: {found}\nthe smallest schedule that fails:\n")
+            machine, dispatch = machine_of(seed)
+            sys.stdout.write(
+                f"seed {seed}: {found}\ndispatch {dispatch}, {machine}\nthe smallest schedule that fails:\n"
+            )
             sys.stdout.writelines(f"  {fault}\n" for fault in minimised(part, seed, schedule))
             return 1
         if time.monotonic() - said_s > SAY_EVERY_S:

@@ -8,7 +8,7 @@ import pytest
 
 from agent.keeper import WindowKeeper
 from tests.simulation.invariants import check, log_of
-from tests.simulation.world import World, schedule_of
+from tests.simulation.world import World, machine_of, schedule_of
 from thermal.part import Part
 
 SEEDS = int(os.environ.get("SIMULATE_SEEDS", "60"))
@@ -18,7 +18,7 @@ SEEDS = int(os.environ.get("SIMULATE_SEEDS", "60"))
 def test_the_invariants_hold_whatever_goes_wrong(square: Part, first: int) -> None:
     for seed in range(first, first + 10):
         try:
-            check(World(square, seed, schedule_of(seed)).run())
+            check(World(square, seed, schedule_of(seed), *machine_of(seed)).run())
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}; run 'make simulate SEED={seed}'") from error
 
@@ -32,7 +32,7 @@ def test_without_faults_every_window_is_decided(square: Part) -> None:
 
 def test_the_same_seed_gives_the_same_log_byte_for_byte(square: Part) -> None:
     seed = next(seed for seed in range(100) if len(schedule_of(seed)) >= 4)
-    first, second = (World(square, seed, schedule_of(seed)).run() for _ in range(2))
+    first, second = (World(square, seed, schedule_of(seed), *machine_of(seed)).run() for _ in range(2))
     assert log_of(first) == log_of(second)
 
 
@@ -43,7 +43,7 @@ def test_a_planted_bug_is_found(square: Part, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(WindowKeeper, "_invalid", accept_stale)
     for seed in range(60):
         try:
-            check(World(square, seed, schedule_of(seed)).run())
+            check(World(square, seed, schedule_of(seed), *machine_of(seed)).run())
         except Exception:  # noqa: BLE001  whatever it breaks, it was found
             return
     raise AssertionError("60 seeds did not find it")

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from structlog.testing import capture_logs
 
 from agent.capture import SimulatedCamera
-from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, Simulated, Uplink
-from agent.driver import DriverEvent, LayerReady
+from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, Simulated, SimulatedFaults, Uplink
 from agent.driver.simulated import SimulatedPrinter
 from agent.journal import Journal
-from agent.observers import Observers
+from agent.observers import Happening, LayerBegan, Observers
 from agent.plant import Plant
 from agent.printing import Printing
 from agent.uplink import Uplink as AgentUplink
@@ -46,6 +45,7 @@ FAULTS = (
     "slow network",
     "no frame",
 )
+MACHINE_FAULTS = ("late", "lost", "doubled", "wrong_cell", "restart", "fault")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,20 @@ def schedule_of(seed: int) -> list[Fault]:
         for _ in range(count)
     ]
     return sorted(faults, key=lambda fault: fault.at_s)
+
+
+def machine_of(seed: int) -> tuple[SimulatedFaults, str]:
+    """Return what goes wrong with the machine in the world of a seed, and how it is handed its cells."""
+    generator = random.Random(f"machine {seed}")
+    dispatch = generator.choice(("cell", "cell", "layer"))
+    if generator.random() < 0.5:
+        return SimulatedFaults(), dispatch
+    shares: dict[str, float] = {
+        kind: generator.choice((0.01, 0.05, 0.2)) for kind in MACHINE_FAULTS if generator.random() < 0.4
+    }
+    at = [f"abort {generator.randrange(LAYERS)}:{generator.randrange(36)}"] if generator.random() < 0.1 else []
+    late_ms = generator.choice((5.0, 30.0, 100.0))
+    return SimulatedFaults(seed=seed, late_ms=late_ms, restart_s=0.2, at=at, **shares), dispatch
 
 
 class SlowableEngine(InlineEngine):
@@ -103,17 +117,27 @@ class FailingCamera(SimulatedCamera):
 class World:
     """One job under the faults of `schedule`. After `run`, `lines` hold everything that was logged."""
 
-    def __init__(self, part: Part, seed: int, schedule: list[Fault]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        seed: int,
+        schedule: list[Fault],
+        machine: SimulatedFaults | None = None,
+        dispatch: str = "cell",
+    ) -> None:
         generator = random.Random(f"world {seed}")
         self.part = part
         self.schedule = schedule
+        self.machine = machine or SimulatedFaults()
+        self.dispatch = dispatch
         self.lines: list[Any] = []
         self.network = Network(generator)
         self.sent_maps: dict[int, NDArray[np.float32]] = {}
         self.last_fault_s = max((fault.at_s + fault.lasts_s for fault in schedule), default=0.0)
         self.layer_began_s: dict[int, float] = {}
         self.ended_s = 0.0
-        self.lookahead = generator.choice((None, None, 1, 2, 5, 12))
+        lookahead = generator.choice((None, None, 1, 2, 5, 12))
+        self.lookahead = lookahead if dispatch == "cell" else None
         self.fallback = generator.choice(("random", "farthest", "smartscan"))
         self._generator = generator
         self._seed = seed
@@ -146,14 +170,17 @@ class World:
     def _agent(self) -> Printing:
         settings = AgentConfiguration(
             printer=Printer(
-                first_cell_limit_ms=300.0, simulated=Simulated(layers=LAYERS, spreading_s=0.3, start_limit_s=1.0)
+                first_cell_limit_ms=300.0,
+                sequence_limit_ms=600.0,
+                dispatch=cast("Any", self.dispatch),
+                simulated=Simulated(layers=LAYERS, spreading_s=0.3, start_limit_s=1.0, faults=self.machine),
             ),
             capture=Capture(noise_K=2.0, seed=5),
             uplink=Uplink(url="ws://memory", lookahead=self.lookahead, backoff_max_s=0.4),
             fallback=Fallback(order=self.fallback, smartscan_limit_ms=1e6),
         )
         plant = Plant(self.part, settings.capture.residual)
-        driver = SimulatedPrinter(self.part, settings.printer.simulated, plant)
+        driver = self.driver = SimulatedPrinter(self.part, settings.printer.simulated, plant)
         self.camera = FailingCamera(plant)
         journal = Journal("job", settings.printer.guard_ms / 1e3)
         ladder = make_ladder([self.fallback], self._seed)
@@ -161,15 +188,13 @@ class World:
         self.printing = printing
         job = OpenJob(job="job", part=self.part.digest, printer="printer", lookahead=self.lookahead)
         printing.coordinator.uplink = AgentUplink(settings.uplink, job, printing.coordinator, seed=self._seed)
-        told = printing.driver_event
-
-        def listen(event: DriverEvent) -> None:
-            if isinstance(event, LayerReady):
-                self.layer_began_s[event.layer] = asyncio.get_running_loop().time()
-            told(event)
-
-        printing.driver_event = listen  # type: ignore[method-assign]
+        printing.observers.add(self)
         return printing
+
+    def observe(self, happening: Happening) -> None:
+        """Note when layers begin."""
+        if isinstance(happening, LayerBegan):
+            self.layer_began_s[happening.layer] = happening.at_s
 
     def _serve(self, end: End) -> None:
         session = PrinterSession(cast("Any", end), "printer", cast("Any", self), CoordinatorSettings())

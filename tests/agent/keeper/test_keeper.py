@@ -259,13 +259,107 @@ def test_taking_twice_in_a_window_is_a_bug_of_ours() -> None:
         keeper.take(0.0)
 
 
-def test_a_printer_that_begins_another_cell_is_named() -> None:
+def test_a_cell_that_the_machine_chose_is_taken_and_told_and_the_one_handed_over_comes_later() -> None:
     keeper = keeper_of()
-    with pytest.raises(DriverError, match="expected was none"):
+    keeper.decisions(decided(0, [2, 3, 1, 0]), 0.0)
+    assert keeper.offer(0.0) is not None
+    deviated = keeper.started(3, 0.5)
+    assert deviated is not None
+    assert (deviated.epoch, deviated.printed) == (1, [3])
+    record = keeper.record(0)
+    assert (record.cell, record.source, record.order) == (3, "fallback", "machine")
+    assert (record.outcome, record.slack_s) == (Outcome.FALLBACK_MACHINE, 1.0)
+    assert (keeper.handed, keeper.unstarted, keeper.buffered) == ((3,), (), 0)
+    told = keeper.finished()
+    assert (told.cell, told.source, told.epoch) == (3, "fallback", 1)
+    assert drops(keeper, decided(1, [2, 1, 0], epoch=1)) == [], "the cell handed over first is still to be scanned"
+
+
+def test_a_machine_that_does_not_wait_for_its_cell_is_followed() -> None:
+    keeper = keeper_of(2)
+    deviated = keeper.started(1, 0.25)
+    assert deviated is not None
+    assert (deviated.printed, keeper.record(0).slack_s) == ([1], 0.75)
+    assert keeper.state is State.OPEN
+    assert (keeper.left, keeper.ends_s) == (1, pytest.approx(0.25 + WINDOW_S))
+    assert keeper.started(0, 0.3) is not None
+    assert keeper.state is State.LAST
+
+
+def test_a_cell_that_is_scanned_twice_or_that_nobody_has_is_named() -> None:
+    keeper = keeper_of()
+    scan(keeper, keeper.take(0.0), 0.0)
+    with pytest.raises(DriverError, match="it was scanned before"):
         keeper.started(0, 0.0)
+    for cell in (-1, 4):
+        with pytest.raises(DriverError, match="no such cell"):
+            keeper.started(cell, 0.0)
+    keeper.end_layer()
+    with pytest.raises(DriverError, match="no such cell"):
+        keeper.started(1, 0.0)
+    assert keeper.printed == (0,)
+
+
+def test_a_layers_whole_order_is_offered_when_every_decision_is_there() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [3, 1, 0]), 0.1)
+    assert keeper.offer_rest(0.1) == []
+    keeper.decisions(decided(3, [2]), 0.2)
+    chosen = keeper.offer_rest(0.2)
+    assert [handover.cell for handover in chosen] == [3, 1, 0, 2]
+    assert {handover.outcome for handover in chosen} == {Outcome.ON_TIME}
+    assert {handover.slack_s for handover in chosen} == {0.8}
+    assert (keeper.state, keeper.deadline_s, keeper.offer_rest(0.3)) == (State.HANDED, None, [])
+    assert keeper.left == 0
+    for place, cell in enumerate((3, 1, 0, 2)):
+        assert keeper.started(cell, 1.0) is None
+        assert keeper.finished().window == place
+    assert keeper.state is State.LAST
+    with pytest.raises(LayerComplete):
+        keeper.take_rest(2.0)
+
+
+def test_what_is_missing_of_a_whole_order_at_its_limit_is_the_fallbacks() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [3]), 0.1)
+    keeper.decisions(decided(2, [0]), 0.1)  # window 1 is missing: what follows it no longer does
+    chosen = keeper.take_rest(1.0)
+    assert [handover.cell for handover in chosen] == [3, 0, 1, 2]
+    assert [handover.source for handover in chosen] == ["coordinator", *["fallback"] * 3]
+    assert {handover.epoch for handover in chosen} == {0}
+    assert drops(keeper, decided(1, [2], epoch=0)) == [Drop.STALE_EPOCH]
+    deviated = keeper.started(3, 1.0)
+    assert deviated is not None
+    assert (deviated.epoch, deviated.printed) == (1, [3, 0, 1, 2]), "nobody need decide on"
+    assert drops(keeper, decided(1, [2], epoch=1)) == [Drop.PAST_WINDOW]
+    assert keeper.started(0, 1.1) is None, "a decision for a sequence changes and troubles nothing"
+
+
+def test_the_rest_of_a_layer_can_be_handed_over_in_its_middle() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [2, 0, 3, 1]), 0.0)
+    scan(keeper, keeper.take(0.0), 0.0)
     keeper.take(0.0)
-    with pytest.raises(DriverError, match="expected was cell 0"):
-        keeper.started(3, 0.0)
+    chosen = keeper.take_rest(0.0)
+    assert [(handover.window, handover.cell) for handover in chosen] == [(2, 3), (3, 1)]
+    rejoin = keeper.rejoin()
+    assert rejoin is not None
+    assert rejoin.printed == (2, 0, 3, 1)
+
+
+def test_a_machine_that_scans_a_sequence_in_another_order_is_followed() -> None:
+    keeper = keeper_of()
+    keeper.decisions(decided(0, [3, 1, 0, 2]), 0.0)
+    keeper.offer_rest(0.0)
+    deviated = keeper.started(0, 0.0)
+    assert deviated is not None
+    assert deviated.printed == [0, 3, 1, 2]
+    assert [keeper.record(window).window for window in range(4)] == [0, 1, 2, 3]
+    assert [keeper.record(window).cell for window in range(4)] == [0, 3, 1, 2]
+    assert keeper.record(1).outcome is Outcome.ON_TIME
+    for cell in (3, 1, 2):
+        assert keeper.started(cell, 0.0) is None
+    assert keeper.state is State.LAST
 
 
 def test_a_printer_that_finishes_a_cell_it_did_not_begin_is_named() -> None:
