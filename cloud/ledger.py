@@ -173,11 +173,8 @@ class Ledger:
 
     def printed(self, printer: str, source: str) -> None:
         """Note that a window was printed, and whose decision it was."""
-        notes = self.printers.get(printer)
-        if notes is not None:
-            notes.windows[source] += 1
+        self.notes(printer).windows[source] += 1
         self.sums.windows[source] += 1
-        self.version += 1
 
     def decided(self, compute_s: float, ahead: int) -> None:
         """Note a decision that took `compute_s` seconds, for a window `ahead` of the one being scanned."""

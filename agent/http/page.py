@@ -12,15 +12,16 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from agent.http.images import geometry_image, map_image
 from agent.http.metrics import METRICS, Pages, samples
 from agent.http.view import View
 from cosmic.web.assets import Assets
 from cosmic.web.events import EventStream, frame
 from cosmic.web.health import LoopTurns, health_handler, json_response, ready_handler
+from cosmic.web.images import geometry_image, map_image
 from cosmic.web.metrics import Metrics
 from cosmic.web.server import Site, WebServer
 from cosmic.web.settings import Http
+from thermal.geometry import Geometry
 from thermal.part import Part
 
 _log = structlog.get_logger()
@@ -127,7 +128,7 @@ class Page:
         number = int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else -1
         if not 0 <= number < len(self._part.geometries):
             return web.Response(status=404, text=f"the part has {len(self._part.geometries)} geometries\n")
-        image = await self._image(("geometry", number), lambda: geometry_image(self._part.geometries[number]))
+        image = await self._image(("geometry", number), lambda: _drawn(self._part.geometries[number]))
         return web.Response(body=image, headers={"Content-Type": "application/json"})
 
     async def _image(self, key: tuple[str, int], make: Callable[[], bytes]) -> bytes:
@@ -139,6 +140,10 @@ class Page:
             for old in same[: len(same) - (GEOMETRIES_MAX if key[0] == "geometry" else 1)]:
                 del self._images[old]
         return await asyncio.shield(task)
+
+
+def _drawn(geometry: Geometry) -> bytes:
+    return geometry_image(geometry.number, geometry.dx_m, geometry.row, geometry.col, geometry.cells)
 
 
 def _ended(task: asyncio.Task[None]) -> None:

@@ -165,27 +165,3 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     """All cells of the layer in progress so far, in order: in the first update after connecting."""
     fallback_windows: list[int] | None = None
     """Those of its windows that the fallback order decided: with `order`."""
-
-
-class GeometryImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The cells of a layer geometry on its grid."""
-
-    geometry: int
-    rows: int
-    columns: int
-    dx_mm: float
-    cells: int
-    cell_of: bytes
-    """Base64 of uint32 (little-endian) [rows * columns], lowest y first: 1 + the cell, 0 without an element."""
-
-
-class MapImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The map that a layer starts from."""
-
-    layer: int
-    map_version: int
-    map_from: str
-    step_K: float
-    """Kelvin of one count."""
-    counts: bytes
-    """Base64 of uint16 (little-endian) [elements], in row-major order of the grid."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from cosmic.commands import DebugOption, JsonOption, print_json, use_uvloop
 
 if TYPE_CHECKING:
     from cloud.configuration import CoordinatorSettings
+    from cloud.http.page import Page
+    from cloud.server import Coordinator
 
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file; unset: defaults and environment.")]
 ReadyFile = Annotated[
@@ -41,7 +44,6 @@ def serve(
 
 
 async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: bool) -> None:
-    from cloud.heartbeat import Heartbeat
     from cloud.server import Coordinator
 
     loop = asyncio.get_running_loop()
@@ -49,7 +51,29 @@ async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: b
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_end.set)
     coordinator = Coordinator(settings)
-    await coordinator.start()
+    async with contextlib.AsyncExitStack() as beside:
+        if settings.http.port is not None:
+            await beside.enter_async_context(_page(settings, coordinator))
+        await coordinator.start()
+        await _until(asked_to_end, coordinator, ready_file, json)
+
+
+def _page(settings: CoordinatorSettings, coordinator: Coordinator) -> Page:
+    """Return the live page. Raises ConfigurationError where the extra `http` is missing or its settings are off."""
+    from cosmic.web.missing import check_libraries
+
+    check_libraries()
+    from cloud.http.page import Page
+
+    return Page(settings, coordinator)
+
+
+async def _until(
+    asked_to_end: asyncio.Event, coordinator: Coordinator, ready_file: Path | None, json: bool
+) -> None:
+    """Say where the coordinator listens, and serve until asked to end."""
+    from cloud.heartbeat import Heartbeat
+
     address = {"event": "listening", "host": coordinator.host, "port": coordinator.port, "pid": os.getpid()}
     if ready_file is not None:
         _write(ready_file, address)
