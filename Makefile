@@ -8,7 +8,7 @@ DEMO := demo
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.runtime  ## Print a real part: coordinator, workers, agent and a simulated printer (FAULT=coordinator kills one, ENGINE=inline needs no workers)
+demo: $(if $(filter lambda,$(ENGINE)),$(VENV)/.dev,$(VENV)/.runtime)  ## Print a real part: coordinator, workers, agent and a simulated printer (FAULT=coordinator kills one, ENGINE=local, inline or lambda)
 	@$(BIN)/cosmic-cloud demo --directory $(DEMO) $(if $(FAULT),--fault $(FAULT)) $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_OPTIONS)
 
 test: $(VENV)/.dev $(VENV)-agent/.installed  ## Run every test, with the coverage that the cores must have

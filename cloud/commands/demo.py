@@ -13,9 +13,12 @@ import typer
 from cosmic.commands import EXIT_FAILED, DebugOption, JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from cloud.demo.processes import CoordinatorProcess
+    from collections.abc import Mapping
+
+    from cloud.demo.functions import FunctionsVerdict
+    from cloud.demo.processes import CoordinatorProcess, Usage
     from cloud.demo.show import JobProgress
-    from cloud.demo.stage import Choices
+    from cloud.demo.stage import Choices, Stage
     from cloud.demo.verdict import Verdict
     from thermal.part import Part
 
@@ -36,6 +39,7 @@ class EngineName(Enum):
 
     LOCAL = "local"
     INLINE = "inline"
+    LAMBDA = "lambda"
 
 
 def demo(
@@ -56,8 +60,11 @@ def demo(
         typer.Option(min=0.01, help="Printer's speed against a real one.  [default: 1; 0.15 with a fault]"),
     ] = None,
     blocks: Annotated[
-        str, typer.Option(metavar="RxC", help="Workers of the local engine: rows x columns.")
-    ] = "4x1",
+        str | None,
+        typer.Option(
+            metavar="RxC", help="Workers, of a group on lambda: rows x columns.  [default: 4x1; 2x1 on lambda]"
+        ),
+    ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  taken by cosmic.commands.run
 ) -> None:
@@ -65,34 +72,43 @@ def demo(
 
     With a fault the printer is slowed, so that the layer lasts until the coordinator is back, and the look-ahead is
     short, so that there is something to see.
+
+    Engine lambda needs no account: Amazon's services run on this machine, and the functions that `deploy` makes.
+    They are removed after the job.
     """
     from cloud.commands.part import parse_blocks
     from cloud.demo.stage import Choices
 
     with_fault = fault is not None
+    coarse = engine is EngineName.LAMBDA  # what a machine with two processors computes in time in 7 processes
     choices = Choices(
         solid=solid,
+        element_mm=0.5 if coarse else 0.4,
+        island_mm=5.0 if coarse else 3.2,
         layers=layers or (4 if with_fault else 10),
         lookahead=lookahead or (8 if with_fault else None),
         time_scale=time_scale or (0.15 if with_fault else 1.0),
         engine=engine.value,
-        blocks=parse_blocks(blocks),
+        blocks=parse_blocks(blocks or ("2x1" if engine is EngineName.LAMBDA else "4x1")),
         fault=fault.value if fault is not None else None,
     )
-    verdict = _print_job(directory, choices)
-    faults = _faults(verdict, choices)
+    verdict, functions = _print_job(directory, choices)
+    faults = [*_faults(verdict, choices), *_function_faults(functions)]
     if json:
         import msgspec
 
-        print_json({**msgspec.to_builtins(verdict), "faults": faults})
+        of_functions = {} if functions is None else {"functions": msgspec.to_builtins(functions)}
+        print_json({**msgspec.to_builtins(verdict), **of_functions, "faults": faults})
     if faults:
         console().print(f"{'; '.join(faults)} - read the logs; a machine under heavy load can cause it")
         raise typer.Exit(EXIT_FAILED)
 
 
-def _print_job(directory: Path, choices: Choices) -> Verdict:
-    from cloud.demo.processes import AgentProcess, CoordinatorProcess, export_maps
-    from cloud.demo.show import JobProgress, print_verdict
+def _print_job(directory: Path, choices: Choices) -> tuple[Verdict, FunctionsVerdict | None]:
+    from cloud.demo.account import account_of
+    from cloud.demo.functions import judge_functions, rows
+    from cloud.demo.processes import export_maps
+    from cloud.demo.show import print_rows, print_verdict
     from cloud.demo.stage import set_stage
     from cloud.demo.verdict import judge
     from thermal.part import load_part
@@ -100,14 +116,39 @@ def _print_job(directory: Path, choices: Choices) -> Verdict:
     err = console()
     stage = set_stage(directory, choices)
     part = load_part(stage.part)
-    coordinator = CoordinatorProcess(stage)
+    functions = None
+    if choices.engine == "lambda":
+        with account_of(stage) as account:
+            account.deploy()
+            lines, used = _run(stage, part, choices, account.environment)
+            usage = account.usage()
+            left = account.destroy()["left"]
+        functions = judge_functions(stage.coordinator_log, usage, left)
+    else:
+        lines, used = _run(stage, part, choices, {})
+    recording = export_maps(stage)
+    verdict = judge(part, lines, stage.maps)
+    print_verdict(err, verdict, stage, used, recording)
+    if functions is not None:
+        print_rows(err, "The functions", rows(functions))
+    return verdict, functions
+
+
+def _run(
+    stage: Stage, part: Part, choices: Choices, environment: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], Usage | None]:
+    """Print the job; return the agent's log lines and what it used."""
+    from cloud.demo.processes import AgentProcess, CoordinatorProcess
+    from cloud.demo.show import JobProgress
+
+    coordinator = CoordinatorProcess(stage, environment)
     agent: AgentProcess | None = None
     lines: list[dict[str, Any]] = []
     try:
         coordinator.start()
         coordinator.wait_until_listening()
         agent = AgentProcess(stage)
-        with JobProgress(err, choices.layers) as progress:
+        with JobProgress(console(), choices.layers) as progress:
             for line in agent.lines():
                 lines.append(line)
                 _follow(line, part, progress, coordinator, choices)
@@ -115,10 +156,7 @@ def _print_job(directory: Path, choices: Choices) -> Verdict:
         if agent is not None:
             agent.end()
         coordinator.end()
-    recording = export_maps(stage)
-    verdict = judge(part, lines, stage.maps)
-    print_verdict(err, verdict, stage, agent.usage, recording)
-    return verdict
+    return lines, agent.usage
 
 
 def _follow(
@@ -152,4 +190,14 @@ def _faults(verdict: Verdict, choices: Choices) -> list[str]:
             faults.append("no window was covered by the look-ahead buffer")
         if not struck or struck[-1].source != "coordinator" or struck[-1].link != "up":
             faults.append("decisions did not come again in the layer of the fault")
+    return faults
+
+
+def _function_faults(functions: FunctionsVerdict | None) -> list[str]:
+    """Return what is not as it must be with functions."""
+    faults = []
+    if functions is not None and functions.left:
+        faults.append(f"left after destroy: {', '.join(functions.left)}")
+    if functions is not None and functions.difference_percent is None:
+        faults.append("the platform reported no bill")
     return faults

@@ -31,10 +31,14 @@ class Usage:
 
 
 class CoordinatorProcess:
-    """`cosmic-cloud serve` on the stage's configuration; can be killed and started again."""
+    """`cosmic-cloud serve` on the stage's configuration; can be killed and started again.
 
-    def __init__(self, stage: Stage) -> None:
+    environment: variables that it gets beside this process's.
+    """
+
+    def __init__(self, stage: Stage, environment: Mapping[str, str] | None = None) -> None:
         self._stage = stage
+        self._environment = {**_clean_environment(), **(environment or {})}
         self._log: BinaryIO = stage.coordinator_log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -49,7 +53,7 @@ class CoordinatorProcess:
             words = ["serve", "--config", str(self._stage.coordinator_config)]
             words += ["--ready-file", str(self._stage.ready_file)]
             self._process = subprocess.Popen(  # noqa: S603
-                [command("cosmic-cloud"), *words], stdout=self._log, stderr=self._log, env=_clean_environment()
+                [command("cosmic-cloud"), *words], stdout=self._log, stderr=self._log, env=self._environment
             )
 
     def wait_until_listening(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from types import TracebackType
@@ -73,9 +74,6 @@ class JobProgress:
 
 def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage | None, recording: Path) -> None:
     """Print the tables and where the records are."""
-    table = Table(title="The job", show_header=False, title_justify="left")
-    table.add_column(justify="left")
-    table.add_column(justify="right")
     causes = ", ".join(f"{count} {_cause(cause)}" for cause, count in verdict.fallbacks.items() if count)
     rows = [
         ("layers", str(verdict.layers)),
@@ -96,9 +94,7 @@ def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage
     if usage is not None:
         rows.append(("agent, resident at most", f"{usage.resident_mb:.0f} MB"))
         rows.append(("agent, share of a core", f"{100 * usage.cpu_s / usage.wall_s:.1f} %"))
-    for name, value in rows:
-        table.add_row(name, value)
-    console.print(table)
+    print_rows(console, "The job", rows)
     console.print(
         "R: standard deviation of the layer's temperature over T_melt, after each window; smaller is better."
     )
@@ -106,6 +102,16 @@ def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage
         console.print(_stretches_table(verdict.stretches))
     console.print(f"logs: {stage.agent_log}, {stage.coordinator_log}", soft_wrap=True)
     console.print(f"recording: {recording}", soft_wrap=True)
+
+
+def print_rows(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print a table of names and values."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)
 
 
 def _stretches_table(stretches: list[Stretch]) -> Table:

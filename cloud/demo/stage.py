@@ -11,10 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from cloud.plans import Plan
 from cloud.tokens import TokenFile
 from cosmic.errors import CosmicError, UsageError
+from thermal.part import load_part
 
 PRINTER = "demo-printer"
+REGION = "eu-central-1"
+FUNCTION_MB = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Choices:
         spreading_s: pause between layers, seconds of this machine's clock.
         time_scale: how many times faster than a real printer the simulated one prints.
         engine: where the operators are applied.
-        blocks: rows and columns of the dense operators; a worker each.
+        blocks: rows and columns of the dense operators; a worker each, of every group.
+        groups: groups that the cells are dealt to, on functions.
         lookahead: windows decided ahead, None for the whole layer.
         fault: what is broken on purpose, None for nothing.
         seed: of the camera's noise and the fallback order.
@@ -43,6 +48,7 @@ class Choices:
     time_scale: float = 1.0
     engine: str = "local"
     blocks: tuple[int, int] = (4, 1)
+    groups: int = 3
     lookahead: int | None = None
     fault: str | None = None
     seed: int = 1
@@ -61,6 +67,7 @@ class Stage:
     ready_file: Path
     recordings: Path
     maps: Path
+    endpoint_url: str
 
 
 def command(name: str) -> str:
@@ -93,12 +100,15 @@ def set_stage(folder: Path, choices: Choices) -> Stage:
         ready_file=folder / "coordinator.ready",
         recordings=folder / "recordings",
         maps=folder / "maps",
+        endpoint_url=f"http://127.0.0.1:{_free_port()}",
     )
     for old in (stage.coordinator_log, stage.agent_log, stage.ready_file):
         old.unlink(missing_ok=True)
     for old in (stage.recordings, stage.maps):
         shutil.rmtree(old, ignore_errors=True)
     _prepare_part(stage, choices)
+    if choices.engine == "lambda":
+        _write_plan(stage, choices)
     port = _free_port()
     _write_coordinator(stage, choices, port)
     _write_agent(stage, choices, port)
@@ -112,7 +122,7 @@ def _prepare_part(stage: Stage, choices: Choices) -> None:
         *("part", "build", str(choices.solid), "-o", str(stage.part), "--force"),
         *("--element", f"{choices.element_mm:g}", "--island", f"{choices.island_mm:g}"),
     ]
-    if choices.engine == "local":
+    if choices.engine != "inline":
         words += ["--operators", "dense", "--blocks", f"{rows}x{columns}"]
     made_of = stage.folder / "part-made-of.json"
     status = choices.solid.stat()
@@ -126,18 +136,34 @@ def _prepare_part(stage: Stage, choices: Choices) -> None:
     made_of.write_bytes(wanted)
 
 
+def _write_plan(stage: Stage, choices: Choices) -> None:
+    """Write a plan in which every feature is to be seen, and not the cheapest: groups, and speculation on them."""
+    rows, columns = choices.blocks
+    plan = Plan(
+        part=load_part(stage.part).digest,
+        engine="lambda",
+        groups=choices.groups,
+        rows=rows,
+        columns=columns,
+        mode="speculative",
+        memory_mb=FUNCTION_MB,
+    )
+    (stage.part / "plan.json").write_bytes(msgspec.json.encode(plan))
+
+
 def _write_coordinator(stage: Stage, choices: Choices, port: int) -> None:
     rows, columns = choices.blocks
-    _write_toml(
-        stage.coordinator_config,
-        {
-            "listen": {"host": "127.0.0.1", "port": port},
-            "parts": {"directory": str(stage.part.parent)},
-            "tokens": {"file": str(stage.folder / "tokens.json")},
-            "engine": {"name": choices.engine, "blocks_rows": rows, "blocks_columns": columns},
-            "log": {"format": "json"},
-        },
-    )
+    sections: dict[str, dict[str, object]] = {
+        "listen": {"host": "127.0.0.1", "port": port},
+        "parts": {"directory": str(stage.part.parent)},
+        "tokens": {"file": str(stage.folder / "tokens.json")},
+        "engine": {"name": choices.engine, "blocks_rows": rows, "blocks_columns": columns},
+        "log": {"format": "json"},
+    }
+    if choices.engine == "lambda":
+        sections["engine"] = {"name": "lambda", "warm_interval_s": max(choices.spreading_s / 2, 0.1)}
+        sections["engine.aws"] = {"region": REGION, "endpoint_url": stage.endpoint_url}
+    _write_toml(stage.coordinator_config, sections)
 
 
 def _write_agent(stage: Stage, choices: Choices, port: int) -> None:

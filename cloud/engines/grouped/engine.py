@@ -253,8 +253,8 @@ class GroupedEngine:
         for member in idle:
             if member.cold:
                 self._reload(member.function, job)
-            else:
-                self._functions.invoke(member.function, job)
+            elif not self._functions.invoke(member.function, job):
+                crew.whole_s = None
 
     def let_go(self, layer: object, group: int) -> None:
         """Release a group that no other layer holds."""
@@ -460,7 +460,8 @@ class GroupedEngine:
         task = self._reloading.get(function)
         if task is None:
             try:
-                answer = await self._ask(function, WarmUp(), job)
+                with self._functions.asking(member):
+                    answer = await self._ask(function, WarmUp(), job)
             except PlatformError as error:
                 self._log.warning("not_warm", function=str(function), cause=str(error))
                 return True, False

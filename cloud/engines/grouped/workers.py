@@ -7,7 +7,8 @@ or at fault. Every invocation that was accepted ends up on the meter once, with 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,6 +20,9 @@ from cloud.plans import FunctionId
 from cloud.platforms import Hello, Link, Platform, PlatformError, Serve, ServeSummary
 from cloud.platforms.link import Worker
 from cloud.platforms.tokens import CallbackTokens
+
+ENDING_S = 0.1
+"""Longest wait for a run to end before the next one is asked for, seconds: less than a cold start takes."""
 
 
 class State(Enum):
@@ -69,12 +73,17 @@ class Member:
     Attributes:
         state: where it stands.
         cold: its environment was found without the blocks, and has not been loaded since.
+        coming: a run that was released before its worker came. Another run beside it would get an environment of
+            its own, which holds nothing; so whoever needs the function takes this one.
+        ending: a run that was told to end, or a dummy request, and is not over yet: the next run waits for it.
     """
 
     function: FunctionId
     state: State = State.IDLE
     cold: bool = False
     run: _Invocation | None = None
+    coming: _Invocation | None = None
+    ending: asyncio.Future[None] | None = None
 
     def step(self, event: Event) -> None:
         """Follow the table."""
@@ -137,10 +146,16 @@ class Functions:
         known = self._by_worker.get(worker)
         return known[0].function if known is not None and known[0].run is known[1] else None
 
-    def invoke(self, function: FunctionId, job: str) -> None:
-        """Have the platform run a function. Returns at once; `ready` or `fault` follows."""
+    def invoke(self, function: FunctionId, job: str) -> bool:
+        """Have the platform run a function. Returns at once; `ready` or `fault` follows.
+
+        Return False where it is on its way already.
+        """
         member = self.members[function]
         member.step(Event.INVOKE)
+        if member.coming is not None:
+            member.run, member.coming = member.coming, None
+            return False
         now_s = self._now_s()
         self._serial += 1
         token = self._tokens.issue(function, "job", self._serial, now_s + self._token_s)
@@ -151,6 +166,7 @@ class Functions:
         task = asyncio.get_running_loop().create_task(self._call(member, run, event))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+        return True
 
     def release(self, function: FunctionId) -> None:
         """Let go of a function that is invoked or ready."""
@@ -158,9 +174,10 @@ class Functions:
         run = member.run
         member.step(Event.RELEASE)
         member.run = None
-        if run is not None and run.worker is not None:
-            self._over(run)
-            self._link.release(run.worker)
+        if run is not None and run.worker is None:
+            member.coming = run
+        elif run is not None and run.worker is not None:
+            self._end(member, run, run.worker)
 
     def drop(self, function: FunctionId) -> None:
         """Cut off a function whose worker answers wrong, or not at all."""
@@ -185,9 +202,10 @@ class Functions:
         member, run = known
         run.worker, run.ready_s = worker, self._now_s()
         if member.run is not run:  # released before it came: paid for all the same
+            if member.coming is run:
+                member.coming = None
             self._by_worker[worker] = (member, run)
-            self._over(run)
-            self._link.release(worker)
+            self._end(member, run, worker)
             return
         if not self._wanted[member.function] <= hello.resident:
             member.cold = True
@@ -201,7 +219,10 @@ class Functions:
     def lost(self, worker: Worker, cause: str) -> None:
         """Take the loss of a worker."""
         known = self._by_worker.pop(worker, None)
-        if known is None or known[0].run is not known[1]:
+        if known is None:
+            return
+        self._ended(known[0])
+        if known[0].run is not known[1]:
             return
         member, run = known
         self._over(run)
@@ -212,8 +233,11 @@ class Functions:
     def ended(self, worker: Worker, summary: ServeSummary) -> None:
         """Forget a worker that was released and said its last: how long it was paid for it knows best."""
         known = self._by_worker.pop(worker, None)
-        if known is not None and summary.duration_ms:
-            run = known[1]
+        if known is None:
+            return
+        member, run = known
+        self._ended(member)
+        if summary.duration_ms:
             took_s = summary.duration_ms / 1e3 + self.around.value
             self._meter.corrected(run.job, run.function.group, "serve", run.billed_s, took_s)
 
@@ -227,11 +251,40 @@ class Functions:
             task.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
+    @contextmanager
+    def asking(self, member: Member) -> Iterator[None]:
+        """Note that a function answers something else meanwhile."""
+        member.ending = asked = member.ending or asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            if not asked.done():
+                asked.set_result(None)
+            if member.ending is asked:
+                member.ending = None
+
+    def _end(self, member: Member, run: _Invocation, worker: Worker) -> None:
+        """Tell a worker to end, and remember that it has not yet."""
+        self._over(run)
+        if member.ending is None:
+            member.ending = asyncio.get_running_loop().create_future()
+        self._link.release(worker)
+
+    @staticmethod
+    def _ended(member: Member) -> None:
+        if member.ending is not None and not member.ending.done():
+            member.ending.set_result(None)
+        member.ending = None
+
     async def _call(self, member: Member, run: _Invocation, event: Serve) -> None:
         try:
+            if member.ending is not None:
+                await asyncio.wait([member.ending], timeout=ENDING_S)
             await self._platform.invoke(member.function, event)
         except PlatformError as error:
             self._by_token.pop(run.token, None)
+            if member.coming is run:
+                member.coming = None
             if member.run is run:
                 member.step(Event.FAULT)
                 member.run = None

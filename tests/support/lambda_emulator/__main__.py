@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--ready-file", type=Path, required=True, help="written when it listens: JSON with endpoint_url"
     )
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--paper-delays", action="store_true", help="invocation delays as the paper measured them")
     parser.add_argument("--seed", type=int, default=1, help="of the delays")
     words = parser.parse_args()
@@ -33,7 +34,9 @@ def main() -> None:
     delays = paper_delays_ms(words.seed) if words.paper_delays else None
     with (
         moto_server() as control_plane,
-        LambdaEmulator(delays_ms=delays, init_limit_s=60.0, control_plane=control_plane) as emulator,
+        LambdaEmulator(
+            delays_ms=delays, init_limit_s=60.0, control_plane=control_plane, port=words.port
+        ) as emulator,
     ):
         partial = words.ready_file.with_suffix(".partial")
         partial.write_text(json.dumps({"endpoint_url": emulator.address}))

@@ -75,6 +75,7 @@ class LambdaEmulator:
     init_limit_s: an environment that takes longer starts again inside its first invocation.
     control_plane: address that answers every other request; functions unknown here are looked up there.
     code: unpacked zip of functions that were deployed through the control plane; None: fetched from its bucket.
+    port: 0 takes a free one.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class LambdaEmulator:
         init_limit_s: float = 10.0,
         control_plane: str | None = None,
         code: Path | None = None,
+        port: int = 0,
     ) -> None:
         self.delays_ms = delays_ms
         self.concurrency_max = concurrency_max
@@ -101,7 +103,7 @@ class LambdaEmulator:
         self._refusing = 0
         self._starter = ThreadPoolExecutor(1, "starter")
         self._changed = threading.Condition()
-        self._server = Server(type("InvokeApi", (_InvokeApi,), {"emulator": self}))
+        self._server = Server(type("InvokeApi", (_InvokeApi,), {"emulator": self}), port)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
