@@ -97,15 +97,14 @@ def _local(setup: Setup) -> Profiled:
     from cloud.profiling.processes import ProcessesBench
 
     processors = len(os.sched_getaffinity(0))
-    workers = setup.workers or 2 * processors
-    found = Profiled(
-        _always_on("local", _memory_mb() // workers), {"processors": processors, "memory_scales": False}
-    )
+    most = setup.workers or 2 * processors
+    cuts = sorted({*(2**power for power in range(6) if 2**power < most), most})
+    about = {"processors": processors, "memory_scales": False}
+    found = Profiled(_always_on("local", _memory_mb() // processors), about)
     with setup.progress() as told:
+        part = written_part(setup.folder / NAME, setup.area_cm2, cuts, setup.precisions, told)
         for precision in setup.precisions:
-            part = written_part(setup.folder / precision, setup.area_cm2, workers, precision, told)
-            plan = Plan(part=part.digest, engine="local", rows=workers, precision=precision)
-            _measure(ProcessesBench(part, plan), setup.effort, found, told)
+            _measure(ProcessesBench(part, cuts, precision), setup.effort, found, told)
         asyncio.run(measure_own(square_part(OWN_CM2, odd=True, sizes=6), setup.effort, found.figures, told))
     return found
 
@@ -140,9 +139,8 @@ def _lambda(setup: Setup) -> Profiled:
     amazon = Amazon(place.region, place.endpoint_url)
     made, price = [], price_of("lambda-arm64")
     with setup.progress() as told:
+        part = written_part(setup.folder / NAME, setup.area_cm2, [setup.workers or 4], setup.precisions, told)
         for precision in setup.precisions:
-            workers = setup.workers or 4
-            part = written_part(setup.folder / precision, setup.area_cm2, workers, precision, told)
             plan = _plan(part, setup, precision, "lambda")
             made.append(plan_deployment(part, plan, amazon, f"{NAME}-{precision}", place.bucket))
     bills = [

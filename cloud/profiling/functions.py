@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -65,6 +65,21 @@ class FunctionsBench:
         self._serving: list[Worker] = []
         self._waiting: set[Worker] = set()
         self._answered: asyncio.Future[None] | None = None
+
+    @property
+    def precision(self) -> str:
+        """See Bench."""
+        return self.plan.precision
+
+    @property
+    def workers(self) -> Sequence[int]:
+        """See Bench: powers of two, and all."""
+        return sorted({*(2**power for power in range(6) if 2**power < self.plan.rows), self.plan.rows})
+
+    def rows(self, workers: int) -> int:
+        """See Bench: whoever is asked, the cut is the plan's."""
+        del workers
+        return self.plan.rows
 
     async def open(self) -> None:
         """See Bench."""

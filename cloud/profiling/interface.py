@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from cloud.plans import Plan
 from thermal.part import Part
 
 
@@ -13,18 +13,30 @@ class Bench(Protocol):
 
     Attributes:
         part: the part.
-        plan: one group whose functions cut every operator into row ranges.
-        cold_start_s: what starting a worker took beyond a warm request, a sample a worker, s.
-        load_bytes_s: rate of reading blocks, a sample a worker, bytes/s.
+        cold_start_s: what starting a worker took beyond a warm request, s.
+        load_bytes_s: rate of reading blocks, bytes/s.
         copy_bytes_s: rate at which a window's vectors are copied, bytes/s; None: they travel, and workers say
             themselves how long their products took.
     """
 
     part: Part
-    plan: Plan
     cold_start_s: list[float]
     load_bytes_s: list[float]
     copy_bytes_s: float | None
+
+    @property
+    def precision(self) -> str:
+        """Of the blocks."""
+        ...
+
+    @property
+    def workers(self) -> Sequence[int]:
+        """Numbers of workers that windows can be asked of, ascending from 1."""
+        ...
+
+    def rows(self, workers: int) -> int:
+        """Return into how many row ranges operators are cut where so many workers are asked."""
+        ...
 
     async def open(self) -> None:
         """Start the workers and have them read their blocks. Raises EngineError."""

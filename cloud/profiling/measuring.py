@@ -10,7 +10,7 @@ from cloud.profiling.figures import Figures
 from cloud.profiling.interface import Bench
 from cloud.profiling.parts import Told
 from cloud.profiling.sampling import Samples, least_samples, quantile, share_of
-from cloud.profiling.windows import measure_windows, take_apart, worker_counts
+from cloud.profiling.windows import measure_windows, take_apart
 from thermal.part import Part
 
 ROUNDS = 3
@@ -46,7 +46,7 @@ async def measure_bench(bench: Bench, effort: Effort, figures: Figures, told: To
         await bench.open()
         told("workers", 1, 1)
         await _delays(bench, effort, figures, told)
-        total = len(bench.part.geometries) * len(worker_counts(bench.plan.rows))
+        total = len(bench.part.geometries) * len(bench.workers)
         windows = await measure_windows(bench, effort.samples, _counter(told, "windows", total))
         take_apart(windows, figures, "windows of several sizes")
         for done, idle_s in enumerate(effort.idle_s):

@@ -7,14 +7,17 @@ message, the largest all memory. Built like every other part, with the same bloc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry import box
 
 from thermal.building import build_from_outline
-from thermal.operators import write_blocks
+from thermal.operators.blockfiles import write_given
+from thermal.operators.dense import matrix_rows
 from thermal.part import Part, make_part, write_part
 from thermal.process import Process
 
@@ -44,12 +47,19 @@ def square_part(largest_cm2: float, *, odd: bool = False, sizes: int = 4) -> Par
     return make_part(NAME, process, geometries, list(range(len(sides))), cells=built.manifest.cells)
 
 
-def written_part(folder: Path, largest_cm2: float, rows: int, precision: str, told: Told) -> Part:
-    """Write the part with its dense operators, cut into row ranges, into a folder; what is there is kept."""
+def written_part(
+    folder: Path, largest_cm2: float, cuts: Sequence[int], precisions: Sequence[str], told: Told
+) -> Part:
+    """Write the part into a folder, with its dense operators in every cut into row ranges and every precision."""
     part = square_part(largest_cm2)
     written = write_part(part, folder, force=True)
-    count = len(written.geometries)
     for geometry in written.geometries:
-        write_blocks(folder, written.digest, geometry, written.process, blocks=(rows, 1), precision=precision)
-        told("matrices", geometry.number + 1, count)
+        told("matrices", geometry.number, len(written.geometries))
+        matrices: dict[int, NDArray[np.floating]] = dict(
+            matrix_rows(geometry, written.process, 0, geometry.elements)
+        )
+        for cut in cuts:
+            for precision in precisions:
+                write_given(folder, written.digest, geometry, matrices, blocks=(cut, 1), precision=precision)
+    told("matrices", len(written.geometries), len(written.geometries))
     return written

@@ -68,27 +68,23 @@ class Windows:
     @property
     def size(self) -> int:
         """Bytes of a value."""
-        return 8 if self.bench.plan.precision == "float64" else 4
+        return 8 if self.bench.precision == "float64" else 4
 
-    def elements(self, geometry: int) -> int:
-        """N of a size."""
-        return self.bench.part.geometries[geometry].elements
-
-    def block(self, geometry: int) -> tuple[int, int]:
+    def block(self, geometry: int, workers: int) -> tuple[int, int]:
         """Rows and columns of a block."""
-        n = self.elements(geometry)
-        return -(-n // self.bench.plan.rows), n
+        n = self.bench.part.geometries[geometry].elements
+        return -(-n // self.bench.rows(workers)), n
 
-    def moved_bytes(self, geometry: int, workers: int) -> float:
-        """Bytes that leave the coordinator for so many workers, and the last answer."""
-        rows, columns = self.block(geometry)
-        return float((workers * columns + rows) * self.size)
+    def copied_s(self, geometry: int) -> float:
+        """Time of a window's copies, s; 0 where vectors travel."""
+        rate = self.bench.copy_bytes_s
+        return 0.0 if rate is None else 2 * self.bench.part.geometries[geometry].elements * self.size / rate
 
 
 async def measure_windows(bench: Bench, samples: Callable[[], Samples], advanced: Advanced) -> Windows:
     """Measure windows of every size with one worker, some, and all."""
     found = Windows(bench)
-    counts = worker_counts(bench.plan.rows)
+    counts = bench.workers
     keys = [(geometry, workers) for geometry in range(len(bench.part.geometries)) for workers in counts]
     found.timed = {key: Timed(samples()) for key in keys}
     for workers in counts:
@@ -115,11 +111,6 @@ async def measure_windows(bench: Bench, samples: Callable[[], Samples], advanced
             advanced()
         pending = left
     return found
-
-
-def worker_counts(workers: int) -> list[int]:
-    """Return with how many workers at a time windows are measured: powers of two, and all."""
-    return sorted({*(2**power for power in range(6) if 2**power < workers), workers})
 
 
 def take_apart(windows: Windows, figures: Figures, source: str) -> None:
@@ -152,13 +143,15 @@ def _constants(windows: Windows, medians: dict[tuple[int, int], float]) -> dict[
     seconds = np.array([medians[key] - windows.timed[key].product_s for key in keys])
     terms = np.array([_terms(windows, *key) for key in keys])
     if copies is not None:
-        seconds -= windows.moved_bytes(0, windows.bench.plan.rows) / copies
+        seconds -= windows.copied_s(0)
         terms[:, 2:] = 0.0
     weights = 1 / np.array([medians[key] for key in keys])
     found, _ = nnls(terms * weights[:, None] * UNIT, np.maximum(seconds, 0.0) * weights)
     way_s, message_s, coordinator, worker = found * UNIT
+    if copies is not None:  # the model counts n values a worker and a block's rows: all of it is one way here
+        worker = coordinator = 1 / copies
     return {
-        "coordinator_bytes_s": copies or 1 / max(coordinator, 1 / BYTES_S_MAX),
+        "coordinator_bytes_s": 1 / max(coordinator, 1 / BYTES_S_MAX),
         "worker_bytes_s": 1 / max(worker, 1 / BYTES_S_MAX),
         "message_ms": message_s * 1e3,
         "one_way_ms": way_s * 1e3,
@@ -171,7 +164,7 @@ UNIT = np.array([1e-3, 1e-3, 1e-9, 1e-9])
 
 def _terms(windows: Windows, geometry: int, workers: int) -> list[float]:
     """Return how often a window has a way, a message, a byte at the coordinator and a byte at a worker."""
-    rows, columns = windows.block(geometry)
+    rows, columns = windows.block(geometry, workers)
     at_coordinator = ((workers - 1) * columns + rows) * windows.size
     return [2.0, workers + 1.0, float(at_coordinator), float(columns * windows.size)]
 
@@ -180,9 +173,8 @@ def _over_s(windows: Windows, constants: dict[str, float], geometry: int, worker
     """Return what of a window is not its products, s."""
     ways, messages, at_coordinator, at_worker = _terms(windows, geometry, workers)
     spent_s = (ways * constants["one_way_ms"] + messages * constants["message_ms"]) / 1e3
-    copies = windows.bench.copy_bytes_s
-    if copies is not None:
-        return spent_s + windows.moved_bytes(geometry, windows.bench.plan.rows) / copies
+    if windows.bench.copy_bytes_s is not None:
+        return spent_s + windows.copied_s(geometry)
     return spent_s + at_coordinator / constants["coordinator_bytes_s"] + at_worker / constants["worker_bytes_s"]
 
 
@@ -200,9 +192,9 @@ def _products(windows: Windows, constants: dict[str, float], figures: Figures) -
             (middle_s + (window.high - window.value)) * 1e3,
             window.samples,
         )
-        rows, columns = windows.block(geometry)
+        rows, columns = windows.block(geometry, 1)
         if middle_s > RESOLVED * over_s or geometry == largest:  # a smaller one drowns in the messages
-            figures.products.append(Product(rows, columns, windows.bench.plan.precision, ms))
+            figures.products.append(Product(rows, columns, windows.bench.precision, ms))
         if geometry == largest:
             shift = window.value - middle_s
             scatter = quantile([max(1e-7, one - shift) / middle_s for one in timed.samples.taken], 0.9)
@@ -219,9 +211,12 @@ def _crowding(windows: Windows, constants: dict[str, float], figures: Figures) -
     """Note how products slow down when workers compute at a time, beyond the slowest of as many alone."""
     sigma = math.log(figures.values["product_p90_factor"][0].value) / P90
     geometry = max(number for number, _ in windows.timed)
-    alone_s = figures.products[-1].ms.value / 1e3
-    for workers in sorted({workers for _, workers in windows.timed}):
+    whole = figures.products[-1]
+    for workers in windows.bench.workers:
         timed = windows.timed[geometry, workers]
+        rows, columns = windows.block(geometry, workers)
+        # Large blocks take their time by bytes: a block of fewer rows takes its share of a larger one's.
+        alone_s = whole.ms.value / 1e3 * rows * columns / (whole.rows * whole.columns)
         if windows.bench.copy_bytes_s is None:
             slowest = [timed.product_s / alone_s]
         else:

@@ -1,4 +1,4 @@
-"""Profiling Lambda: asked for before it costs, measured through real boto3 and the runtime client, removed after."""
+"""Profiling Lambda: asked for before it costs, measured through boto3 and the runtime client, removed after."""
 
 from __future__ import annotations
 

@@ -138,7 +138,8 @@ def test_the_bill_is_that_of_the_most_samples() -> None:
 
 
 @pytest.mark.parametrize("words", [
-    ("--engine", "cloud"), ("--engine", "local", "--precision", "float16"), ("--engine", "simulated", "--idle", "x"),
+    ("--engine", "cloud"), ("--engine", "local", "--precision", "float16"),
+    ("--engine", "simulated", "--idle", "x"),
     ("--engine", "simulated", "--idle", "-1"), ("--engine", "local", "-o", "mine.json"),
     ("--engine", "inline", "-o", "/nowhere/mine.toml"), ("--engine", "inline", "--base", "unknown"),
 ])  # fmt: skip
