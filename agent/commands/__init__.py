@@ -9,6 +9,7 @@ import typer
 from agent.commands.config import app as config_app
 from agent.commands.export import export
 from agent.commands.install_service import install_service, uninstall_service
+from agent.commands.replay import replay
 from agent.commands.run import run as run_command
 from cosmic.commands import VersionOption, run
 
@@ -27,6 +28,7 @@ def _common(version: VersionOption = False) -> None:
 
 app.command("run", epilog="Example: cosmic-agent run --config agent.toml")(run_command)
 app.add_typer(config_app, name="config")
+app.command("replay", epilog="Example: cosmic-agent replay demo/recordings --offline --speed 20")(replay)
 app.command("export", epilog="Example: cosmic-agent export demo/recordings --format parquet -o job.parquet")(export)
 app.command("install-service", epilog="Example: cosmic-agent install-service --dry-run")(install_service)
 app.command("uninstall-service", epilog="Example: cosmic-agent uninstall-service --dry-run")(uninstall_service)
