@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cloud.planner.compare import Proposal
 from cloud.planner.model import Model
-
-POLYNOMIAL_ELEMENTS = 40_032
-"""Elements of the layer that `polynomial_ms` was measured on (design: figures.md, 16 cm2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +86,27 @@ def _coordinator(model: Model) -> Place:
     return Place("coordinator", False, None, 0.0, "dense", why)
 
 
+def inline_s(model: Model) -> float:
+    """Return the runtime of a layer whose polynomial operator one machine applies, s: mean over the orders.
+
+    As measured by `cosmic-cloud profile`, or in proportion to the setting `polynomial_ms`.
+    """
+    return float(_windows_s(model).sum(axis=1).mean())
+
+
+def _windows_s(model: Model) -> NDArray[np.float64]:
+    """Return the time of every window on one machine, float64[S, cells], s."""
+    job, platform = model.job, model.platform
+    own_s = platform.control_s(job.elements)
+    return platform.operator_s(job.elements, job.lengths[job.orders]) + own_s
+
+
 def _alone(model: Model, where: str, why: str) -> Place:
-    window_s = model.platform.settings.polynomial_ms / 1e3 * model.job.elements / POLYNOMIAL_ELEMENTS
-    feasible = _in_time(model, window_s)
+    windows_s = _windows_s(model)
+    feasible = _in_time(model, float(windows_s.mean()))
     if not feasible:
-        why = f"an operator takes {window_s * 1e3:.1f} ms, too long for the shortest windows"
-    return Place(where, feasible, window_s * model.job.cells, 0.0, model.job.variant, why)
+        why = f"an operator takes {windows_s.mean() * 1e3:.1f} ms, too long for the shortest windows"
+    return Place(where, feasible, inline_s(model), 0.0, model.job.variant, why)
 
 
 def _in_time(model: Model, window_s: float) -> bool:
