@@ -37,6 +37,11 @@ TRY_S = 10.0
 """Longest silence of one attempt, seconds."""
 
 
+def is_digest(named: str) -> bool:
+    """Return whether `printer.part` names a part by its digest: then it is fetched and kept, else it is a folder."""
+    return _DIGEST.fullmatch(named) is not None
+
+
 def find_part(settings: AgentConfiguration, token: str, tls: ssl.SSLContext | None) -> Part:
     """Return the part that `printer.part` names: a folder, or a digest to be fetched.
 
@@ -49,7 +54,7 @@ def find_part(settings: AgentConfiguration, token: str, tls: ssl.SSLContext | No
             where="printer.part",
             remedy="set it to a folder that 'cosmic-cloud part build' made, or to a part's digest",
         )
-    if not _DIGEST.fullmatch(named):
+    if not is_digest(named):
         return load_part(Path(named))
     folder = Path(settings.printer.parts_directory) / named
     if not folder.is_dir():

@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from agent.commands.bundle import bundle
+from agent.commands.check import check
 from agent.commands.config import app as config_app
 from agent.commands.export import export
 from agent.commands.install_service import install_service, uninstall_service
@@ -27,6 +29,8 @@ def _common(version: VersionOption = False) -> None:
 
 
 app.command("run", epilog="Example: cosmic-agent run --config agent.toml")(run_command)
+app.command("check", epilog="Example: cosmic-agent check --config /etc/cosmic/agent.toml")(check)
+app.command("bundle", epilog="Example: cosmic-agent bundle --config /etc/cosmic/agent.toml")(bundle)
 app.add_typer(config_app, name="config")
 app.command("replay", epilog="Example: cosmic-agent replay demo/recordings --offline --speed 20")(replay)
 app.command("export", epilog="Example: cosmic-agent export demo/recordings --format parquet -o job.parquet")(export)
