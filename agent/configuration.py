@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from agent.capture_settings import Capture as Capture  # noqa: PLC0414  it is one of the sections
 from cosmic.logs import Level
 from cosmic.web.settings import Http
 from protocol.limits import LAYERS_MAX
@@ -139,19 +140,6 @@ class Printer(_Section, frozen=True, kw_only=True):
     def whole(self) -> bool:
         """True where a layer's whole order is handed over at once."""
         return self.dispatch == "layer" or self.driver == "file"
-
-
-class Capture(_Section, frozen=True, kw_only=True):
-    """The infrared camera."""
-
-    source: Literal["simulated"] = "simulated"
-    limit_ms: Positive = 1000.0
-    """How long a frame is waited for, ms; then the layer starts from the predicted map."""
-    noise_K: NotNegative = 1.0
-    """Standard deviation of the simulated camera's noise, kelvin."""
-    residual: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.9
-    """Share of the layer below's remaining heat that the simulated camera sees through the new powder."""
-    seed: Annotated[int, Meta(ge=0)] = 0
 
 
 class Uplink(_Section, frozen=True, kw_only=True):

@@ -31,6 +31,9 @@ READER = Path(__file__).with_name("aravis_reader.py")
 _ASKED_SHARE = 0.9
 """Share of the limit within which the reader must have answered, with a frame or without."""
 
+FAILURES_MAX = 2
+"""Requests without a frame, one after the other, after which the camera is connected to anew."""
+
 _END_S = 2.0
 """How long the reader has to stop the camera, seconds; then it is killed."""
 
@@ -48,6 +51,7 @@ class GenicamSource:
         self._fault: FrameFault | None = None
         self._changed = asyncio.Event()
         self._was_open = False
+        self._failures = 0
         self._number = 0
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
@@ -87,7 +91,15 @@ class GenicamSource:
             raise hangs from None
         finally:
             self._asked.pop(number, None)
-        return self._frame(message, limit_s)
+        if message["is"] == "frame":
+            self._failures = 0
+            return self._frame(message)
+        fault = self._no_frame(message["seen"], message["silent"], limit_s)
+        self._failures += 1
+        if self._failures >= FAILURES_MAX:  # a camera that answers and sends nothing may have lost its settings
+            self._failures = 0
+            self._end(fault)
+        raise fault
 
     async def _connected(self, limit_s: float) -> None:
         """Wait for the camera while it is connected to for the first time; raise the fault where it is gone."""
@@ -101,9 +113,7 @@ class GenicamSource:
                 FaultKind.UNPLUGGED, "the camera is still being connected to", where=self.name, remedy="wait"
             )
 
-    def _frame(self, message: dict[str, Any], limit_s: float) -> Frame:
-        if message["is"] == "none":
-            raise self._no_frame(message["seen"], message["silent"], limit_s)
+    def _frame(self, message: dict[str, Any]) -> Frame:
         assert self._memory is not None, "a frame comes from an open camera"
         assert self._opened is not None, "it has said so"
         slot, width, height = message["slot"], message["width"], message["height"]

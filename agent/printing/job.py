@@ -99,7 +99,7 @@ class Printing:
         )
         self._deadlines.handed_over = self._expect
         self.coordinator.deadlines = self._deadlines
-        self._maps = Maps(part, camera, settings.capture.limit_ms / 1e3)
+        self._maps = Maps(part, camera, settings.capture.limit_ms / 1e3, settings.capture.on_fault)
         self._settings = settings
         self._part = part
         self._driver = driver

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import structlog
@@ -27,12 +28,15 @@ class FirstMap:
 
 
 class Maps:
-    """Has every layer's map taken within `limit_s`, seconds, and stands in for frames that do not come."""
+    """Has maps taken within `limit_s`, seconds; stands in for frames that do not come as `on_fault` says."""
 
-    def __init__(self, part: Part, camera: Camera, limit_s: float) -> None:
+    def __init__(
+        self, part: Part, camera: Camera, limit_s: float, on_fault: Literal["predicted", "ambient"] = "predicted"
+    ) -> None:
         self._part = part
         self._camera = camera
         self._limit_s = limit_s
+        self._on_fault = on_fault
         self._last: tuple[int, NDArray[np.float32], list[int]] | None = None
 
     async def take(self, layer: int) -> FirstMap:
@@ -51,8 +55,8 @@ class Maps:
         self._last = (layer, map_K, order)
 
     def _without_camera(self, layer: int) -> tuple[NDArray[np.float32], str]:
-        """Return a stand-in: predicted from the layer below where it fits, else ambient."""
-        if self._last is not None:
+        """Return a stand-in: predicted from the layer below where that is wanted and fits, else ambient."""
+        if self._last is not None and self._on_fault == "predicted":
             below, map_K, printed = self._last
             if self._part.geometry_of(below).number == self._part.geometry_of(layer).number:
                 return predict_map(self._part, below, map_K, printed), "predicted"
