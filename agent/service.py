@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent.capture import SimulatedCamera
+from agent.capture.choose import make_camera
+from agent.capture.registered import RegisteredCamera
 from agent.configuration import AgentConfiguration
 from agent.driver import Driver
 from agent.driver.simulated import SimulatedPrinter
@@ -50,6 +52,7 @@ class Agent:
         started: when the agent started, as a label.
         part: what is printed.
         driver: the printer.
+        camera: takes the map of every layer; to be opened before the job runs.
         printing: the job; `printing.observers` takes bystanders.
         status: what bystanders may know.
         recording: keeps the job; None where nothing is kept.
@@ -60,6 +63,7 @@ class Agent:
     started: str
     part: Part
     driver: Driver
+    camera: SimulatedCamera | RegisteredCamera
     printing: Printing
     status: Status
     recording: Recorder | None
@@ -77,6 +81,7 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
             await beside.enter_async_context(agent.recording)
         if settings.http.port is not None:
             await beside.enter_async_context(_page(agent))
+        await beside.enter_async_context(agent.camera)
         await beside.enter_async_context(Heartbeat(agent.status))
         if settings.mqtt.host:
             await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, agent.status))
@@ -104,7 +109,7 @@ def assemble(settings: AgentConfiguration) -> Agent:
     job = settings.printer.job or f"{part.name}-{started}"
     plant = Plant(part, settings.capture.residual)
     driver = SimulatedPrinter(part, settings.printer.simulated, plant)
-    camera = SimulatedCamera(plant, noise_K=settings.capture.noise_K, seed=settings.capture.seed)
+    camera = make_camera(settings.capture, part, plant)
     status = Status(job)
     observers = Observers(Journal(job, settings.printer.guard_ms / 1e3), status)
     recording = make_recorder(settings, job, part, observers)
@@ -114,7 +119,7 @@ def assemble(settings: AgentConfiguration) -> Agent:
         printing.coordinator.uplink = Uplink(settings.uplink, opening, printing.coordinator)
     where = "" if recording is None else str(recording.path)
     _log.info("starting", job=job, part=part.name, digest=part.digest, recording=where)
-    return Agent(settings, job, started, part, driver, printing, status, recording)
+    return Agent(settings, job, started, part, driver, camera, printing, status, recording)
 
 
 def _page(agent: Agent) -> Page:
