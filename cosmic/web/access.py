@@ -8,7 +8,6 @@ name or a name that was configured, and an Origin must be the very same.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
 import socket
@@ -66,7 +65,7 @@ class Access:
                 f"this server is not called {host[:100] or 'nothing'}: use its address, or add it to http.names",
             )
         origin = headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.lower().partition("://")[2] != host.lower():
             return Refusal(HTTPStatus.FORBIDDEN, f"pages of {origin[:100]} may not read this server")
         if headers.get("Sec-Fetch-Site") == "cross-site" and headers.get("Sec-Fetch-Mode") != "navigate":
             return Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not read this server")
@@ -86,11 +85,11 @@ class Access:
         if scheme.lower() == "basic":
             try:
                 _, _, given = base64.b64decode(given, validate=True).decode().partition(":")
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # neither base64 nor text
                 return False
         elif scheme.lower() != "bearer":
             return False
-        return hmac.compare_digest(given.strip().encode(), self.token.encode())
+        return hmac.compare_digest(given.strip().encode(errors="surrogateescape"), self.token.encode())
 
 
 def known_names(configured: Iterable[str]) -> frozenset[str]:

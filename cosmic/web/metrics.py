@@ -57,12 +57,16 @@ class Metrics(Collector):
                 family.add_metric(labels, value)
         return iter(families.values())
 
+    def take(self) -> None:
+        """Read all samples, for the next time somebody collects."""
+        self._samples = list(self._read())
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer `/metrics`: the text format, or OpenMetrics where the reader asks for it.
 
         Samples are read on the loop, where they change; words are made of them in a thread.
         """
-        self._samples = list(self._read())
+        self.take()
         generate, kind = exposition.choose_encoder(request.headers.get("Accept", ""))
         content = await asyncio.to_thread(generate, self.registry)
         return web.Response(body=content, headers={"Content-Type": kind})

@@ -101,6 +101,7 @@ class WebServer:
             lingering_time=0.0,
             max_line_size=HEADER_BYTES_MAX,
             max_field_size=HEADER_BYTES_MAX,
+            handler_cancellation=True,  # a page that is closed is let go of at once
             shutdown_timeout=END_S,
         )
         await self._runner.setup()
