@@ -145,6 +145,7 @@ class Meter:
         self._functions = functions
         self._jobs: dict[str, dict[int, Line]] = {}
         self._since_s: dict[str, float] = {}
+        self._taken: set[str] = set()
 
     def billed_s(self, duration_s: float) -> float:
         """Return the time that an invocation of `duration_s` seconds is billed for."""
@@ -153,7 +154,8 @@ class Meter:
         return max(self._billing.minimum_ms / 1e3, math.ceil(round(duration_s / step_s, 6)) * step_s)
 
     def used(self, job: str, group: int, kind: Kind, duration_s: float) -> None:
-        """Take one invocation that is over."""
+        """Take one invocation that is over; what comes after a job's bill is on the next one that is taken."""
+        job = "" if job in self._taken else job
         for line in (self._jobs.setdefault(job, {}).setdefault(group, Line()), self.everything):
             line.requests += 1
             line.warm_requests += kind == "warm"
@@ -180,6 +182,7 @@ class Meter:
 
     def opened(self, job: str, now_s: float) -> None:
         """Note that a job is under way: machines are paid for from here on."""
+        self._taken.discard(job)
         self._since_s.setdefault(job, now_s)
 
     def so_far(self, job: str) -> Line:
@@ -192,6 +195,7 @@ class Meter:
         Usage that no job asked for, as the first load, is on the first bill that is taken.
         """
         groups = self._jobs.pop(job, {})
+        self._taken.add(job)
         for group, line in self._jobs.pop("", {}).items():
             groups[group] = _sum([groups.get(group, Line()), line])
         if self._billing.always_on:

@@ -62,6 +62,29 @@ def test_jobs_are_billed_apart_and_the_first_pays_what_nobody_asked_for() -> Non
     assert take(meter, "other").total.requests == 0
 
 
+def test_what_comes_after_a_jobs_bill_is_on_the_next_one() -> None:
+    meter = a_meter()
+    meter.used("one", 0, "serve", 1.0)
+    take(meter, "one")
+    meter.used("one", 0, "serve", 3.0)
+    assert take(meter, "other").total.seconds == pytest.approx(3.0)
+    meter.opened("one", 0.0)
+    meter.used("one", 0, "serve", 2.0)
+    assert take(meter, "other").total.requests == 0
+    assert take(meter, "one").total.seconds == pytest.approx(2.0)
+    assert meter.everything.seconds == pytest.approx(6.0)
+
+
+def test_invocation_is_corrected_by_what_its_worker_says() -> None:
+    meter = a_meter()
+    meter.used("job", 1, "serve", 0.0101)
+    meter.corrected("job", 1, "serve", 0.0101, 0.0145)
+    meter.corrected("other", 1, "serve", 0.0101, 9.0)
+    bill = take(meter)
+    assert (bill.total.requests, bill.total.seconds) == (1, pytest.approx(0.015))
+    assert bill.total.dollars == pytest.approx(2 * 2 * 0.015 + 0.5)
+
+
 def test_machines_that_always_run_are_billed_from_the_jobs_first_layer_to_its_end() -> None:
     price = Price(name="vm", dated="2026-01-01", source="test", machine_hour=3.6, machine_gb=64.0)
     meter = Meter(Billing(price="vm", always_on=True), price, memory_mb=65_536, functions=3)

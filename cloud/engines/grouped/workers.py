@@ -280,6 +280,7 @@ class Functions:
         try:
             if member.ending is not None:
                 await asyncio.wait([member.ending], timeout=ENDING_S)
+                await asyncio.sleep(self.around.value)  # its environment is free once the runtime has answered
             await self._platform.invoke(member.function, event)
         except PlatformError as error:
             self._by_token.pop(run.token, None)

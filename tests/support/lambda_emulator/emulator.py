@@ -191,6 +191,7 @@ class LambdaEmulator:
         begun_s = time.perf_counter()
         environment.run(invocation, function.timeout_s)
         ended_s = time.perf_counter()
+        ended_at_ms = int(time.time() * 1e3)
         duration_ms = (ended_s - begun_s) * 1e3
         billed_ms = math.ceil((ended_s - started_s if cold else ended_s - begun_s) * 1e3)
         with self._changed:
@@ -213,7 +214,7 @@ class LambdaEmulator:
             self._changed.notify_all()
         invocation.report = usage.report(invocation.request)
         if function.log_group:
-            self._reports.write(function.log_group, name, invocation.report)
+            self._reports.write(function.log_group, name, ended_at_ms, invocation.report)
         return invocation
 
     def _environment(self, function: Function) -> tuple[Environment, bool]:

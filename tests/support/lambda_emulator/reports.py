@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from typing import Any
 
 from tests.support.amazon import client_of
@@ -20,9 +19,9 @@ class ReportLog:
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
-    def write(self, group: str, stream: str, line: str) -> None:
-        """Have a line written."""
-        self._waiting.put((group, stream, int(time.time() * 1e3), line))
+    def write(self, group: str, stream: str, when_ms: int, line: str) -> None:
+        """Have a line written, with its time (Unix, ms)."""
+        self._waiting.put((group, stream, when_ms, line))
 
     def close(self) -> None:
         """Write what waits, and end."""
