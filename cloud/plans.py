@@ -78,6 +78,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         precision: of blocks and vectors.
         memory_mb: size of a function, MiB.
         always_on: True for machines that are paid for from the job's start to its end.
+        memory_share: of a function's memory that blocks and runtime may take.
     """
 
     part: str
@@ -92,6 +93,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     precision: Precision = "float64"
     memory_mb: Annotated[int, Meta(ge=128)] = 10_240
     always_on: bool = False
+    memory_share: Annotated[float, Meta(gt=0.0, le=1.0)] = MEMORY_SHARE_MAX
 
     def __post_init__(self) -> None:
         """Refuse a plan that contradicts itself. Raises ValueError, which msgspec turns into a validation error."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from cloud.dealings import groups_of
-from cloud.plans import MEMORY_SHARE_MAX, FunctionId, Plan, group_of_cells
+from cloud.plans import FunctionId, Plan, group_of_cells
 from cloud.platforms import BlockRef
 from cloud.platforms.interface import block_digest
 from cosmic.errors import ConfigurationError, EngineError, PartError
 from thermal.operators import block_name, block_ranges, block_set_folder, read_block_set
+from thermal.operators.blockfiles import COMPUTED
 from thermal.part import Part
 
 RUNTIME_MB = 64.0
@@ -110,6 +112,18 @@ def check_block_files(part: Part, plan: Plan) -> None:
             )
 
 
+def block_source(part: Part, plan: Plan) -> str:
+    """Return where a plan's operators come from, `computed` or `imported`; `computed` where there are none yet."""
+    if part.folder is None:
+        return COMPUTED
+    for geometry in part.geometries:
+        with suppress(PartError):
+            source = read_block_set(part.folder, geometry.number, plan.blocks, plan.precision).source
+            if source != COMPUTED:
+                return source
+    return COMPUTED
+
+
 def held_bytes(plan: Plan, blocks: tuple[BlockRef, ...]) -> int:
     """Return the memory that a function's blocks take, bytes."""
     value_bytes = {"float64": 8, "float32": 4}[plan.precision]
@@ -117,13 +131,13 @@ def held_bytes(plan: Plan, blocks: tuple[BlockRef, ...]) -> int:
 
 
 def check_memory(plan: Plan, held: dict[FunctionId, tuple[BlockRef, ...]]) -> None:
-    """Check that every function holds its blocks in 85 % of its memory. Raises EngineError."""
+    """Check that every function holds its blocks in the plan's share of its memory. Raises EngineError."""
     function, blocks = max(held.items(), key=lambda item: held_bytes(plan, item[1]))
     needed_mb = held_bytes(plan, blocks) / 2**20 + RUNTIME_MB
-    if needed_mb > MEMORY_SHARE_MAX * plan.memory_mb:
+    if needed_mb > plan.memory_share * plan.memory_mb:
         raise EngineError(
             f"function {function} needs {needed_mb:.0f} MiB",
             where=f"plan '{plan.strategy}'",
-            why=f"it may fill {MEMORY_SHARE_MAX:.0%} of {plan.memory_mb} MiB",
+            why=f"it may fill {plan.memory_share:.0%} of {plan.memory_mb} MiB",
             remedy="use more groups, more functions a group, or float32",
         )

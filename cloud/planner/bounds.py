@@ -39,9 +39,14 @@ class Bounds:
         used = [model.draws.means(int(functions), orders) for functions in GRID]
         self._delay_s = np.stack([delay for delay, _ in used])
         self._excess_s = np.stack([excess for _, excess in used])
-        self._early_s = np.zeros(self._functions.size)
-        for functions in np.unique(self._functions):
-            self._early_s[self._functions == functions] = model.draws.early_s(int(functions))
+        kinds, self._kind = np.unique(self._functions, return_inverse=True)
+        ahead_s = np.array([model.draws.delay_median_s(int(functions)) for functions in kinds])
+        # Delays of fewer functions, and invoked no later: late by no more in any draw.
+        self._late_s = np.stack([
+            model.draws.late_means(int(GRID[place]), float(ahead), orders)
+            for place, ahead in zip(grid_place(kinds), ahead_s, strict=True)
+        ]) if kinds.size else np.zeros((0, orders, model.job.cells))  # fmt: skip
+        self._early_s = model.draws.early_s(np.minimum(ahead_s[self._kind], shapes.window_s))
         # Draw d follows order d % S: the first orders may have one draw more than the others.
         self._weight = np.bincount(np.arange(model.draws.count) % orders, minlength=orders) / model.draws.count
 
@@ -58,6 +63,9 @@ class Bounds:
         wait_s = np.einsum("psw,fsw->pf", waits, self._delay_s)[pattern, self._place[shape]]
         excess_s = np.einsum("psw,fsw->pf", waits, self._excess_s)[pattern, self._place[shape]]
         runtime_s = serve_s + wait_s
+        if mode == "speculative":
+            guessed = np.stack([right for _, right, _ in masks]).astype(np.float64)
+            runtime_s += np.einsum("psw,fsw->pf", guessed, self._late_s)[pattern, self._kind[shape]]
         functions = self._functions[shape]
         memory_gb = shapes.memory_mb[shape] / 1024
         if self._space.machines:
@@ -78,6 +86,30 @@ class Bounds:
         billed_s = serve_s + excess_s + (right + wasted) * early_s
         cost_usd += functions * (billed_s * second_usd + (waited + right + wasted) * request_usd)
         return cost_usd, runtime_s
+
+    def rooms_s(self, mode: Mode) -> Floats:
+        """Return the longest mean window with which a plan of each pattern can be in time in any draw, s.
+
+        float64[P]: as `Model.window_s_max`, less the waits that are certain, each as long as the shortest delay.
+        """
+        model = self._model
+        job = model.job
+        if job.cells == 1:
+            return np.full(len(self._patterns), np.inf)
+        least_s = model.platform.profile.invocation_least_ms / 1e3
+        orders = min(job.orders.shape[0], model.draws.count)
+        allowed_s = model.due_s[:orders] + model.platform.settings.start_wait_ms / 1e3
+        if model.criterion == "layer":
+            allowed_s = np.full((orders, 1), model.job.layer_s)
+        rooms = []
+        for pattern in self._patterns:
+            waits = np.cumsum(self._masks(pattern, mode)[0][:orders], axis=1)
+            if model.criterion == "layer":
+                rooms.append(float(((allowed_s[:, 0] - least_s * waits[:, -1]) / job.cells).max()))
+                continue
+            room_s = (allowed_s - least_s * waits[:, :-1]) / np.arange(1, job.cells)
+            rooms.append(float(room_s.min(axis=1).max()))
+        return np.array(rooms)
 
     def _masks(
         self, pattern: Pattern, mode: Mode

@@ -70,6 +70,8 @@ def candidates_of(model: Model, space: Space, window_s_max: float = np.inf) -> C
         allowed = fits
         if mode == "persistent" and not space.machines:
             allowed = fits & (groups[:, None] * functions[None, :] <= concurrency)
+        if np.isfinite(window_s_max):
+            allowed = allowed & (shapes.least_s[None, :] <= bounds.rooms_s(mode)[:, None])
         pattern, shape = np.nonzero(allowed)
         found.append((pattern, shape, np.full(pattern.size, number), *bounds.of(mode, pattern, shape)))
     pattern, shape, modes, cost_usd, runtime_s = (np.concatenate(column) for column in zip(*found, strict=True))

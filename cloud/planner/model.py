@@ -1,10 +1,10 @@
 """Runtime and cost of one layer under one plan (design: serverless.md, The planner). Pure.
 
     window       = invocation + coordination + compute
-    invocation   = 0 if persistent, if the group is the previous window's, or if speculated right; else the slowest
-                   of the group's delays
-    coordination = max((bytes to workers + bytes back) / coordinator's bandwidth, block bytes / worker's) + messages
-    compute      = the slowest of the group's products
+    invocation   = 0 if persistent, or if the group is the previous window's; if speculated right, what the group's
+                   delay exceeds the time that it was invoked ahead; else the slowest of the group's delays
+    coordination = the maps leave the coordinator one after the other, the last way to a worker, the last answer
+    compute      = from the last map's arrival to the last product's end: the first products run meanwhile
     runtime      = sum over windows
     billed       = per worker from ready to released, rounded up to the platform's step
 
@@ -119,16 +119,31 @@ class Model:
         self.due_s: FloatArray = ends_s[:, :-1] - platform.settings.guard_ms / 1e3
 
     def transfer_s(self, rows: NDArray[np.int64], columns: NDArray[np.int64], precision: str) -> FloatArray:
-        """Return the time that a window's vectors take, s: `n (r + c)` values at the coordinator."""
+        """Return the time that a window's vectors take beside products, s.
+
+        F maps leave the coordinator one after the other (`n r` values); the last one comes in at the worker's rate
+        where that is lower; of the answers, which come while products still run, the last one counts.
+        """
         size, profile = VALUE_BYTES[precision], self.platform.profile
-        whole = self.job.elements * size * (rows + columns) / profile.coordinator_bytes_s
         block_rows, block_columns = -(-self.job.elements // rows), -(-self.job.elements // columns)
-        return np.maximum(whole, (block_rows + block_columns) * size / profile.worker_bytes_s)
+        sent_s = block_columns * size / profile.coordinator_bytes_s
+        slower_s = np.maximum(block_columns * size / profile.worker_bytes_s - sent_s, 0.0)
+        return np.asarray(rows * columns * sent_s + slower_s + block_rows * size / profile.coordinator_bytes_s)
 
     def message_s(self, functions: NDArray[np.int64] | int) -> FloatArray:
-        """Return the time of a window's messages, s: two a function, and their way there and back."""
+        """Return the time of a window's messages, s: one a function, the last answer, the way there and back.
+
+        With them the coordinator's own work, where the profile has it.
+        """
         profile = self.platform.profile
-        return np.asarray(2 * functions * profile.message_ms + 2 * profile.one_way_ms) / 1e3
+        own_s = self.platform.control_s(self.job.elements)
+        return np.asarray((functions + 1) * profile.message_ms + 2 * profile.one_way_ms) / 1e3 + own_s
+
+    def spacing_s(self, columns: NDArray[np.int64], precision: str) -> FloatArray:
+        """Return the time between two maps that leave the coordinator, s: products begin one after the other."""
+        profile = self.platform.profile
+        sent_s = -(-self.job.elements // columns) * VALUE_BYTES[precision] / profile.coordinator_bytes_s
+        return np.asarray(sent_s + profile.message_ms / 1e3)
 
     def product_s(
         self, rows: NDArray[np.int64], columns: NDArray[np.int64], precision: str, memory_mb: int, machines: bool
@@ -140,7 +155,8 @@ class Model:
             vcpus = memory_mb / (self.platform.machine.machine_gb * 1024) * settings.machine_vcpus
             size = self.platform.profile.product_memory_mb * vcpus / settings.function_vcpus
         block_rows, block_columns = -(-self.job.elements // rows), -(-self.job.elements // columns)
-        return np.asarray(self.platform.product_s(block_rows, block_columns, precision, size))
+        median_s = self.platform.product_s(block_rows, block_columns, precision, size)
+        return np.asarray(median_s * (1.0 if machines else self.platform.crowding(rows * columns)))
 
     def window_s_max(self) -> float:
         """Return the longest mean window with which no decision need be late, s: a necessary condition.
@@ -171,14 +187,16 @@ class Model:
         transfer_s = float(self.transfer_s(rows, columns, point.precision)[0])
         message_s = float(self.message_s(point.functions))
         product_s = float(self.product_s(rows, columns, point.precision, point.memory_mb, point.machines)[0])
-        compute_s = product_s * self.draws.factor(point.functions)
+        spacing = float(self.spacing_s(columns, point.precision)[0]) / product_s
+        compute_s = product_s * self.draws.slowest(point.functions, spacing)
         serve_s = compute_s + (transfer_s + message_s)
         waits, right, wasted = self._masks(point)
-        invocation_s = np.where(waits, self.draws.delay_s(point.functions), 0.0)
+        ahead_s = min(self.draws.delay_median_s(point.functions), float(serve_s.mean()))
+        invocation_s = self._invocation_s(point, waits, right, ahead_s)
         ends_s = np.cumsum(invocation_s + serve_s, axis=1)
         lateness_s, slowdown = self._lateness(ends_s)
         on_time = float(np.mean(lateness_s <= 0.0))
-        bill = self._bill(point, serve_s, invocation_s, waits, right, wasted, ends_s[:, -1])
+        bill = self._bill(point, serve_s, invocation_s, waits, right, wasted, ends_s[:, -1], ahead_s)
         cells = self.job.cells
         share = self.platform.settings.confidence
         return Estimate(
@@ -199,16 +217,30 @@ class Model:
         rows, columns = np.array([point.rows]), np.array([point.columns])
         fixed_s = float(self.transfer_s(rows, columns, point.precision)[0] + self.message_s(point.functions))
         product_s = self.product_s(rows, columns, point.precision, point.memory_mb, point.machines)[0]
-        waits, _, _ = self._masks(point, first)
-        spent_s = fixed_s + product_s * self.draws.factor(point.functions)[:first]
+        waits, right, _ = self._masks(point, first)
+        spacing = float(self.spacing_s(columns, point.precision)[0] / product_s)
+        spent_s = fixed_s + product_s * self.draws.slowest(point.functions, spacing, first)
         if point.mode != "persistent":
-            spent_s += np.where(waits, self.draws.delay_s(point.functions)[:first], 0.0)
+            ahead_s = self.draws.delay_median_s(point.functions)  # no shorter than `estimate` has it
+            spent_s += self._invocation_s(point, waits, right, ahead_s)
         ends_s = np.cumsum(spent_s, axis=1)
         lateness_s, _ = self._lateness(ends_s, scale=False)
         if np.count_nonzero(lateness_s > 0.0) > late_max:
             return True
         # One more: the 99th percentile of the runtime may lie between two draws.
         return deadline_s is not None and int(np.count_nonzero(ends_s[:, -1] > deadline_s)) > late_max + 1
+
+    def _invocation_s(
+        self, point: Point, waits: NDArray[np.bool_], right: NDArray[np.bool_], ahead_s: float
+    ) -> FloatArray:
+        """Return how long every window waits for its group, float64[D, cells], s."""
+        if point.mode == "persistent":
+            return np.zeros(waits.shape)
+        delay_s = self.draws.delay_s(point.functions)[: waits.shape[0]]
+        waited_s = np.where(waits, delay_s, 0.0)
+        if point.mode == "speculative":
+            waited_s = np.where(right, np.maximum(delay_s - ahead_s, 0.0), waited_s)
+        return np.asarray(waited_s)
 
     def lateness_s(self, window_s: FloatArray) -> FloatArray:
         """Return how late the latest decision is when every window takes the same time: float64[D], s.
@@ -274,6 +306,7 @@ class Model:
         right: NDArray[np.bool_],
         wasted: NDArray[np.bool_],
         runtime_s: FloatArray,
+        ahead_s: float,
     ) -> dict[str, float]:
         platform, functions = self.platform, point.functions
         if point.machines:
@@ -292,14 +325,15 @@ class Model:
             invoked = float(point.pattern.groups)
         else:
             # A function is ready at its own delay and billed while it waits for the slowest of its group.
-            idle_s = np.where(waits, np.maximum(invocation_s - self.draws.delay_mean_s, 0.0), 0.0)
-            idle_s = np.where(right, self.draws.early_s(functions), idle_s)
+            early_s = float(self.draws.early_s(np.array([ahead_s]))[0])
+            idle_s = np.where(waits, self.draws.excess_s(functions), 0.0)
+            idle_s = np.where(right, early_s + (0.0 if self.draws.together else invocation_s), idle_s)
             waiting_s = float(idle_s.sum(axis=1).mean())
             starts = waits | right
             billed_s = _billed(idle_s + serve_s, starts, step_s)
             invoked = float(starts.sum(axis=1).mean())
             wasted_count = float(wasted.sum(axis=1).mean())
-            wasted_s = wasted_count * float(_rounded(np.array([self.draws.early_s(functions)]), step_s)[0])
+            wasted_s = wasted_count * float(_rounded(np.array([early_s]), step_s)[0])
         warm = self.warm_requests(point)
         wasted_usd = functions * (wasted_s * second_usd + wasted_count * request_usd)
         serving_usd = functions * billed_s * second_usd

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.planner.grid import factor_means, grid_place
+from cloud.planner.grid import grid_place, slowest_means, spacing_place
 from cloud.planner.model import VALUE_BYTES, Model
 from cloud.planner.spaces import Space
-from cloud.plans import MEMORY_SHARE_MAX
 
 ROWS_MAX = 256
 """Row ranges of a dense operator at most; beyond that a window is all network."""
@@ -56,21 +55,24 @@ def shapes_of(model: Model, space: Space) -> Shapes:
         if r * c <= model.platform.settings.concurrency_max
     ]  # fmt: skip
     rows, columns = np.array(pairs, dtype=np.int64).T
-    spread = factor_means(model)[grid_place(rows * columns)]
+    spread = slowest_means(model)
     # Factors grow with F in every draw, so that those of one function bound all.
-    factors = model.draws.factor(1)
+    factors = model.draws.slowest(1, 0.0)
     least = float((np.cumsum(factors, axis=1) / np.arange(1, model.job.cells + 1)).min())
     parts = []
     for number, precision in enumerate(space.precisions):
         fixed_s = model.transfer_s(rows, columns, precision) + model.message_s(rows * columns)
-        keep = _not_beaten(rows * columns, fixed_s, -(-n // rows) * -(-n // columns))
-        r, c, base_s, wide = rows[keep], columns[keep], fixed_s[keep], spread[keep]
+        gaps_s = model.spacing_s(columns, precision)
+        keep = _not_beaten(rows * columns, fixed_s, gaps_s, -(-n // rows) * -(-n // columns))
+        r, c, base_s = rows[keep], columns[keep], fixed_s[keep]
+        spacing_s = gaps_s[keep]
         block_bytes = -(-n // r) * -(-n // c) * VALUE_BYTES[precision]
         for memory_mb in space.memories_mb:
             # Machines have room for the system; functions for the runtime (design: serverless.md).
-            room = MEMORY_SHARE_MAX * memory_mb * 2**20 - model.platform.settings.runtime_mb * 2**20
+            room = space.memory_share * memory_mb * 2**20 - model.platform.settings.runtime_mb * 2**20
             held = np.maximum(room // block_bytes, 0).astype(np.int64)
             product_s = model.product_s(r, c, precision, memory_mb, space.machines)
+            wide = spread[grid_place(r * c), spacing_place(spacing_s / product_s)]
             window_s, least_s = base_s + wide * product_s, base_s + least * product_s
             fits = (held > 0) & np.isfinite(window_s)
             size, kind = np.full_like(r, memory_mb), np.full_like(r, number)
@@ -79,18 +81,23 @@ def shapes_of(model: Model, space: Space) -> Shapes:
 
 
 def _not_beaten(
-    functions: NDArray[np.int64], fixed_s: NDArray[np.float64], block: NDArray[np.int64]
+    functions: NDArray[np.int64], fixed_s: NDArray[np.float64], gap_s: NDArray[np.float64], block: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the cuts that no other of as many functions beats in network time and in block size."""
+    """Return the cuts that no other of as many functions beats, ascending.
+
+    A cut beats another one with no more network time and no larger block if its maps follow each other no faster,
+    or if it takes no longer without them (docs/explanation/planner.md proves that it is never slower).
+    """
     kept = []
-    order = np.lexsort((block, fixed_s, functions))
-    last, least = -1, 0
-    for place in order.tolist():
-        if functions[place] != last:
-            last, least = int(functions[place]), int(block[place])
-        elif block[place] < least:
-            least = int(block[place])
-        else:
-            continue
-        kept.append(place)
-    return np.array(kept, dtype=np.int64)
+    rest_s = fixed_s - functions * gap_s
+    for number in np.unique(functions):
+        group = np.flatnonzero(functions == number)
+        group = group[np.lexsort((block[group], fixed_s[group]))]
+        for place, cut in enumerate(group.tolist()):
+            before = group[:place]
+            beaten = (block[before] <= block[cut]) & (
+                (gap_s[before] >= gap_s[cut]) | (rest_s[before] <= rest_s[cut])
+            )
+            if not beaten.any():
+                kept.append(cut)
+    return np.array(sorted(kept), dtype=np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloud.plans import DealingRule, Mode, Precision
+from cloud.plans import MEMORY_SHARE_MAX, DealingRule, Mode, Precision
 
 COLUMNS_MAX = 16
 """Column ranges of a dense operator at most."""
@@ -22,6 +22,7 @@ class Space:
         dealings: how cells come to groups.
         groups: numbers of groups; None: all that a number of cells a group makes.
         machines: True for a fleet that always runs.
+        memory_share: of a function's memory that blocks and runtime may take.
     """
 
     modes: tuple[Mode, ...] = ("persistent", "reuse", "speculative", "on_demand")
@@ -31,6 +32,7 @@ class Space:
     dealings: tuple[DealingRule, ...] = ("contiguous",)
     groups: tuple[int, ...] | None = None
     machines: bool = False
+    memory_share: float = MEMORY_SHARE_MAX
 
 
 PAPER = Space()

@@ -34,6 +34,12 @@ from thermal.part import Part
 Reply = tuple[Floats | None, str]
 """A worker's partial product, or None and what is wrong."""
 
+FUNCTION_VCPUS = 6.0
+"""Processors of the function whose product rate a profile gives (papers/cosmic.txt, section 5.1)."""
+
+MACHINE_GB_PER_VCPU = 16.0
+"""Memory of a machine for each of its processors: the x2gd series (papers/cosmic.txt, section 5.1)."""
+
 WARM_MS = 1.0
 """Billed time of a dummy request: a few ms a second are negligible (papers/cosmic.txt, section 3.1.2); ours."""
 
@@ -110,6 +116,7 @@ class SimulatedPlatform:
         self._environments: dict[FunctionId, _Environment] = {}
         self._started = 0
         self._invoked_s: dict[FunctionId, list[float]] = {}
+        self._together: dict[int, tuple[float, float]] = {}
         self.link = SimulatedLink(part, plan, profile, self._random, self.faults, self.counts, dense=dense)
 
     @property
@@ -179,7 +186,15 @@ class SimulatedPlatform:
             self.counts.throttled += 1
             raise PlatformError("too many requests", cause="throttled", where=str(function))
         self._invoked_s[function] = [*recent, now_s]
-        return self._profile.invocation_s(self._random)
+        if self._plan.always_on:  # a machine is there
+            return self._profile.one_way_ms / 1e3
+        if self._profile.invocation_per == "function":
+            return self._profile.invocation_s(self._random)
+        invoked_s, delay_s = self._together.get(function.group, (-1.0, 0.0))
+        if invoked_s != now_s:
+            delay_s = self._profile.invocation_s(self._random)
+            self._together[function.group] = (now_s, delay_s)
+        return delay_s
 
     def _environment(self, function: FunctionId) -> tuple[_Environment, bool]:
         """Return a function's environment, and whether it is a fresh one."""
@@ -222,6 +237,11 @@ class SimulatedLink:
         self._faults = faults
         self._counts = counts
         self._products = PartProducts(part, plan.precision, dense=dense)
+        # A product is as fast as there are processors: machines have fewer for their memory than functions.
+        self._speed_mb = plan.memory_mb
+        if plan.always_on:
+            vcpus = plan.memory_mb / 1024 / MACHINE_GB_PER_VCPU
+            self._speed_mb = round(profile.product_memory_mb * vcpus / FUNCTION_VCPUS)
         self._listener: LinkListener | None = None
         self._workers: dict[Worker, _Serving] = {}
         self._number = 0
@@ -262,7 +282,7 @@ class SimulatedLink:
             first, end = rows[serving.function.row]
             block_bytes = (end - first) * (right - left) * value_bytes
             began_s = max(there_s, serving.free_s)
-            busy_s = profile.product_s(block_bytes, self._plan.memory_mb, self._random)
+            busy_s = profile.product_s(block_bytes, self._speed_mb, self._random)
             serving.free_s = began_s + busy_s
             serving.windows += 1
             serving.busy_s += busy_s
