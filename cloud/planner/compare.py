@@ -87,8 +87,17 @@ def propose(
     return Proposal(model, strategy, found, limits, wider)
 
 
-def comparison(model: Model, strategy: str, objective: Objective = "cost", limits: Limits | None = None) -> Found:
-    """Return the best plan of a comparison system: its own best number of functions (or machines)."""
+def comparison(
+    model: Model,
+    strategy: str,
+    objective: Objective = "cost",
+    limits: Limits | None = None,
+    space: Space = PAPER,
+) -> Found:
+    """Return the best plan of a comparison system: its own best number of functions (or machines).
+
+    space: whose dimensions are searched; modes, groups and machines are the system's own.
+    """
     limits = limits or Limits()
     if strategy == "vm":
         machine_mb = int(model.platform.machine.machine_gb * 1024)
@@ -96,15 +105,15 @@ def comparison(model: Model, strategy: str, objective: Objective = "cost", limit
         while factor <= model.platform.settings.machine_factor_max:
             sizes.append(factor * machine_mb)
             factor *= 2
-        space = replace(PAPER, modes=("persistent",), groups=(1,), machines=True, memories_mb=tuple(sizes))
+        space = replace(space, modes=("persistent",), groups=(1,), machines=True, memories_mb=tuple(sizes))
     elif strategy == "invoke-on-demand":
-        space = replace(PAPER, modes=("on_demand",), groups=(model.job.cells,))
+        space = replace(space, modes=("on_demand",), groups=(model.job.cells,))
     elif strategy == "all-active":
-        space = replace(PAPER, modes=("persistent",), groups=(1,))
+        space = replace(space, modes=("persistent",), groups=(1,))
     else:
         # As few groups as memory allows for a number of functions: with fewer registered it is always cheaper,
         # so that the cheapest persistent plan with any grouping is the one.
-        space = replace(PAPER, modes=("persistent",))
+        space = replace(space, modes=("persistent",))
     return search(model, space, objective, limits)
 
 

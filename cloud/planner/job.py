@@ -95,7 +95,7 @@ def random_job(
     return Job(name, part, int(lengths.sum()), lengths, step_s, spreading_s, layers, orders, None)
 
 
-def job_of(part: Part, *, smartscan: bool = True, seed: int = 0) -> Job:
+def job_of(part: Part, *, smartscan: bool = True, seed: int = 0, predictor: str = "input-only") -> Job:
     """Return the job of a part: its largest layer, whose plan every other layer fits.
 
     Args:
@@ -103,6 +103,7 @@ def job_of(part: Part, *, smartscan: bool = True, seed: int = 0) -> Job:
         smartscan: compute the order that SmartScan gives from a map at ambient temperature, and the paper's
             guesses along it (section 4.3); False: random orders.
         seed: of random orders.
+        predictor: that guesses along SmartScan's order, one of thermal.speculation.PREDICTORS.
 
     Raises:
         PartError: the largest layer has no cells.
@@ -122,7 +123,7 @@ def job_of(part: Part, *, smartscan: bool = True, seed: int = 0) -> Job:
     orders, guesses = known.orders, None
     if smartscan:
         layer = part.manifest.layers.index(geometry.number)
-        orders, guesses = _follow(part, layer)
+        orders, guesses = _follow(part, layer, predictor)
     return replace(
         known,
         elements=geometry.elements,
@@ -134,12 +135,12 @@ def job_of(part: Part, *, smartscan: bool = True, seed: int = 0) -> Job:
     )
 
 
-def _follow(part: Part, layer: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return SmartScan's order of a layer and the input-only guess of each next cell: int64[1, cells] each."""
+def _follow(part: Part, layer: int, guessed_by: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return SmartScan's order of a layer and the guess of each next cell: int64[1, cells] each."""
     geometry = part.geometry_of(layer)
     scan = SmartScan(geometry, part.process)
     carry = part_operator(part, layer)
-    predictor = make_predictor("input-only", geometry, part.process, carry)
+    predictor = make_predictor(guessed_by, geometry, part.process, carry)
     theta = scan.theta_from_map(np.full(geometry.elements, part.process.ambient_K, dtype=np.float32))
     cells = len(geometry.cells)
     scanned = np.zeros(cells, dtype=np.bool_)
