@@ -160,3 +160,13 @@ def _edges(geometry: Geometry) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         edges.append(found)
         normals.append(np.tile(np.array([[x, y]], dtype=np.float64), (found.size, 1)))
     return np.concatenate(edges), np.concatenate(normals)
+
+
+def rim_lines_mm(geometry: Geometry) -> NDArray[np.float64]:
+    """Return the outline as the sides of elements on it, float64[sides, 2 ends, 2], in the part's frame, mm."""
+    dx_mm = geometry.dx_m * 1e3
+    edge, normal = _edges(geometry)
+    origin_mm = (geometry.origin_m[0] * 1e3, geometry.origin_m[1] * 1e3)
+    middle = element_centres_mm(dx_mm, origin_mm, geometry.row[edge], geometry.col[edge]) + normal * dx_mm / 2
+    along = normal[:, ::-1] * dx_mm / 2
+    return np.stack((middle - along, middle + along), axis=1)

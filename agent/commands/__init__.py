@@ -7,6 +7,7 @@ import sys
 import typer
 
 from agent.commands.bundle import bundle
+from agent.commands.capture import app as capture_app
 from agent.commands.check import check
 from agent.commands.config import app as config_app
 from agent.commands.export import export
@@ -32,6 +33,7 @@ app.command("run", epilog="Example: cosmic-agent run --config agent.toml")(run_c
 app.command("check", epilog="Example: cosmic-agent check --config /etc/cosmic/agent.toml")(check)
 app.command("bundle", epilog="Example: cosmic-agent bundle --config /etc/cosmic/agent.toml")(bundle)
 app.add_typer(config_app, name="config")
+app.add_typer(capture_app, name="capture")
 app.command("replay", epilog="Example: cosmic-agent replay demo/recordings --offline --speed 20")(replay)
 app.command("export", epilog="Example: cosmic-agent export demo/recordings --format parquet -o job.parquet")(export)
 app.command("install-service", epilog="Example: cosmic-agent install-service --dry-run")(install_service)
