@@ -45,7 +45,7 @@ def read_reports(logs: Any, deployment: str, since_s: float, until_s: float) -> 
     """
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=log_group_name(deployment),
-        startTime=int(since_s * 1e3),
+        startTime=int(since_s * 1e3) + 1,  # what ended in that very millisecond was in the report before
         endTime=int(until_s * 1e3) + LATE_MS,
         filterPattern='"REPORT RequestId"',
     )
