@@ -1,8 +1,10 @@
 """The worker as a process of the coordinator's machine: blocks mapped from files, vectors in shared memory.
 
-Started by the local engine as `python -m cloud.worker_process`, with a socket and a piece of shared memory
-inherited. Events come by the socket: JSON for what happens now and then, a packed struct for a window. The
-process ends when the other end of the socket is closed, whatever closed it. Imports numpy and no more.
+Started by the local engine as `python -m cloud.worker_process`, with a pipe, a socket, an eventfd and a piece of
+shared memory inherited. A byte in the pipe wakes the worker: for what happens now and then, which the socket has as
+JSON, or for a window, which costs no message: question and theta are in shared memory, the answer goes there, and
+the eventfd tells it. The process ends when the other end of the pipe is closed, whatever closed it. Imports numpy
+and no more.
 """
 
 from __future__ import annotations
@@ -12,20 +14,23 @@ import mmap
 import os
 import signal
 import socket
-import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from cloud.worker import NO_SUCH_BLOCK, OK, Floats, Worker
+from cloud.worker import NO_SUCH_BLOCK, OK, Block, Floats, Store, Worker
 
-SERVE = struct.Struct("<cQII")
-"""A window: b"S", sequence number, geometry, length of the cell in elements."""
+WINDOW = b"w"
+EVENT = b"e"
+"""What the pipe's bytes say."""
 
-SERVED = struct.Struct("<cQI")
-"""Its answer: b"S", sequence number, 0 or the number of what is wrong."""
+NOT_FINITE = 100
+"""What may be wrong here besides cloud.worker's numbers: blocks or theta hold values that no temperature has."""
+
+LINE_WORDS = 8
+"""64-bit words of the question, and of a worker's answer, in shared memory (cloud.engines.local.memory)."""
 
 MESSAGE_BYTES_MAX = 131_072
 """Longest event and answer, bytes."""
@@ -51,20 +56,37 @@ class MappedFiles:
 
 
 class SharedVectors:
-    """The shared memory as a worker sees it: theta, then a partial y a column range, `stride` values each."""
+    """The shared memory as worker `number` of `workers` sees it; see cloud.engines.local.memory."""
 
-    def __init__(self, memory: mmap.mmap, precision: str, stride: int, column: int) -> None:
-        vectors = np.frombuffer(memory, dtype=precision).reshape(-1, stride)
+    def __init__(
+        self, memory: mmap.mmap, precision: str, stride: int, column: int, number: int, workers: int
+    ) -> None:
+        lines = (1 + workers) * LINE_WORDS
+        vectors = np.frombuffer(memory, dtype=precision, offset=lines * 8).reshape(-1, stride)
         self._theta = vectors[0]
         self._partial = vectors[1 + column]
+        self._lines = memoryview(memory)[: lines * 8].cast("Q")
+        self._answer = (1 + number) * LINE_WORDS
+
+    def serve(self, worker: Worker) -> None:
+        """Answer the present question: first the product, then what is wrong, then the question's number."""
+        lines = self._lines
+        sequence, geometry, length = lines[0], lines[1], lines[2]
+        lines[self._answer + 1] = self.multiply(worker, geometry, length)
+        lines[self._answer] = sequence
 
     def multiply(self, worker: Worker, geometry: int, length: int) -> int:
         """Write the partial product of a window; return what is wrong, 0 for nothing."""
         block = worker.block(geometry, length)
         if block is None:
             return NO_SUCH_BLOCK
-        np.dot(block.values, self._theta[slice(*block.columns)], out=self._partial[slice(*block.rows)])
-        return OK
+        partial = self._partial[slice(*block.rows)]
+        self.product(block, partial)
+        return OK if np.isfinite(partial).all() else NOT_FINITE
+
+    def product(self, block: Block, partial: Floats) -> None:
+        """Write the product of a block and theta."""
+        np.dot(block.values, self._theta[slice(*block.columns)], out=partial)
 
 
 def _map_array(path: str) -> Floats:
@@ -86,32 +108,38 @@ def _map_array(path: str) -> Floats:
     return np.ndarray(shape, dtype=dtype, buffer=mapped, offset=start)
 
 
-def answer(worker: Worker, vectors: SharedVectors, link: socket.socket) -> None:
-    """Answer events until the other end is closed."""
-    while True:
+def answer(worker: Worker, vectors: SharedVectors, link: socket.socket, woken: int, answered: int) -> None:
+    """Answer windows and events until the other end of the pipe is closed.
+
+    woken: end of the pipe whose bytes say what there is to do.
+    answered: eventfd that wakes the coordinator.
+    """
+    memory = bytearray(MESSAGE_BYTES_MAX)  # kept: new memory of this size would come from the system every time
+    while what := os.read(woken, 1):
+        if what == WINDOW:
+            vectors.serve(worker)
+            os.eventfd_write(answered, 1)
+            continue
         try:
-            message = link.recv(MESSAGE_BYTES_MAX)
-            if not message:
-                return
-            if message[:1] == b"S":
-                _, sequence, geometry, length = SERVE.unpack(message)
-                link.send(SERVED.pack(b"S", sequence, vectors.multiply(worker, geometry, length)))
-            else:
-                link.send(json.dumps(worker.invoked(json.loads(message))).encode())
-        except ConnectionError:  # the coordinator went away
+            size = link.recv_into(memory)
+            link.send(json.dumps(worker.invoked(json.loads(memory[:size]))).encode())
+        except (ConnectionError, json.JSONDecodeError):  # the coordinator went away
             return
 
 
-def main() -> None:
-    """Run one worker; the only argument is JSON: `socket`, `memory`, `precision`, `stride`, `column`."""
+def main(
+    open_store: Callable[[dict[str, str]], Store] = MappedFiles, shared: type[SharedVectors] = SharedVectors
+) -> None:
+    """Run one worker; the only argument is JSON, what `WorkerProcess.start` tells it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the coordinator's, which then ends us
     told = json.loads(sys.argv[1])
     link = socket.socket(fileno=told["socket"])
     size = os.fstat(told["memory"]).st_size
     memory = mmap.mmap(told["memory"], size)
     os.close(told["memory"])
-    vectors = SharedVectors(memory, told["precision"], told["stride"], told["column"])
-    answer(Worker(MappedFiles), vectors, link)
+    names = "precision", "stride", "column", "number", "workers"
+    vectors = shared(memory, *(told[name] for name in names))
+    answer(Worker(open_store), vectors, link, told["woken"], told["answered"])
 
 
 if __name__ == "__main__":

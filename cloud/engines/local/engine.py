@@ -1,15 +1,18 @@
 """The local engine: worker processes hold the dense blocks; those of a cell's group answer a window together.
 
-A window costs one write of theta into shared memory, one small message to and from every worker of the group,
-and the sum over the column ranges. A worker that dies is replaced while the others keep their answers. Processes
-cost nothing while they wait: whatever the plan's mode, all of them run from the load to the end.
+A window costs one write of theta into shared memory, a wake-up to and from every worker of the group, and the sum
+over the column ranges: nothing is serialised. A worker that dies is replaced while the others keep their answers.
+Processes cost nothing while they wait: whatever the plan's mode, all of them run from the load to the end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -18,16 +21,21 @@ import structlog
 from numpy.typing import NDArray
 
 from cloud.configuration import EngineSettings
-from cloud.engines.blocks import PlanGroups, block_folder, check_block_files, function_blocks
+from cloud.engines.blocks import PlanGroups, block_folder, block_source, check_block_files, function_blocks
 from cloud.engines.interface import LayerWork, Progress, SharedLayer, WarmReport
 from cloud.engines.local.memory import SharedVectors
-from cloud.engines.local.process import WorkerLost, WorkerProcess
+from cloud.engines.local.process import PROGRAM, WorkerLost, WorkerProcess
 from cloud.plans import Plan
 from cloud.platforms import Load
 from cloud.worker import ERRORS, OK
-from cloud.worker_process import BLOCKS_MAX
+from cloud.worker_process import BLOCKS_MAX, NOT_FINITE
 from cosmic.errors import EngineError
+from thermal.operators.blockfiles import COMPUTED
 from thermal.part import Part
+
+HERE_S = 1e-3
+"""Answers that lately came within this are waited for in place, seconds: the loop's way there and back takes longer
+than they do (inline.THREAD_MS allows the loop to be held as long)."""
 
 SETTLED_S = 1.0
 """A worker that dies later than this after loading is replaced at once, before anybody asks for it, seconds."""
@@ -39,9 +47,10 @@ class _Round:
 
     sequence: int
     waiting: set[int]
-    over: asyncio.Future[None]
     failed: set[int] = field(default_factory=set)
     wrong: int = OK
+    over: asyncio.Future[None] | None = None
+    limit: asyncio.TimerHandle | None = None
 
     def settle(self, number: int, *, answered: bool, wrong: int = OK) -> None:
         """Note that a worker answered, or will not."""
@@ -51,18 +60,30 @@ class _Round:
         self.wrong = self.wrong or wrong
         if not answered:
             self.failed.add(number)
-        if not self.waiting and not self.over.done():
+        if not self.waiting and self.over is not None and self.limit is not None:
+            self.limit.cancel()
             self.over.set_result(None)
+
+    async def end(self) -> None:
+        """Wait until all have answered, or will not; whoever gives that up does not end the question."""
+        if self.waiting:
+            assert self.over is not None
+            await asyncio.shield(self.over)
 
 
 class LocalEngine:
-    """The dense operators of `part`, whose folder has their block files (`part build --operators dense`)."""
+    """The dense operators of `part`, whose folder has their block files (`part build --operators dense`).
 
-    def __init__(self, part: Part, settings: EngineSettings, plan: Plan) -> None:
+    program: module that a worker's process runs.
+    """
+
+    def __init__(self, part: Part, settings: EngineSettings, plan: Plan, *, program: str = PROGRAM) -> None:
+        self._program = program
         self._part = part
         self._settings = settings
         self._plan = plan
         self._groups = PlanGroups(part, plan)
+        self._source = block_source(part, plan)
         self._loads: list[list[dict[str, Any]]] = []
         self._vectors: SharedVectors | None = None
         self._workers: list[WorkerProcess] = []
@@ -71,6 +92,7 @@ class LocalEngine:
         self._reviving: dict[int, asyncio.Task[None]] = {}
         self._round: _Round | None = None
         self._sequence = 0
+        self._took_s: dict[int, float] = {}
         self._turn = asyncio.Lock()
         self._closing = False
         self._cold = 0
@@ -79,10 +101,14 @@ class LocalEngine:
 
     @property
     def name(self) -> str:
-        """`local`, the groups where there are some, the blocks and the precision, as in `local 3 x 2x2 float64`."""
+        """`local`, groups where there are some, blocks and precision, as in `local 3 x 2x2 float64`.
+
+        It ends with `imported` where the operators are not computed from the part's own model.
+        """
         plan = self._plan
         groups = f"{plan.groups} x " if plan.groups > 1 else ""
-        return f"local {groups}{plan.rows}x{plan.columns} {plan.precision}"
+        source = "" if self._source == COMPUTED else f" {self._source}"
+        return f"local {groups}{plan.rows}x{plan.columns} {plan.precision}{source}"
 
     @property
     def pids(self) -> list[int | None]:
@@ -105,7 +131,9 @@ class LocalEngine:
                 max(geometry.elements for geometry in self._part.geometries),
                 self._plan.columns,
                 self._plan.precision,
+                len(self._loads),
             )
+            asyncio.get_running_loop().add_reader(self._vectors.answered, self._answered)
             self._workers = [self._new_worker(number) for number in range(len(self._loads))]
             await _all_or_none(self._bring_up(worker, loaded) for worker in self._workers)
         except OSError as error:
@@ -129,6 +157,8 @@ class LocalEngine:
         async with self._turn:
             if self._vectors is None or self._closing:
                 raise EngineError("the engine is not loaded", where=self.name)
+            if self._round is not None:  # of a window that was given up: its workers still read theta
+                await self._round.end()
             self._vectors.put(theta)
             unanswered: set[int] = set(group)
             for _ in range(self._settings.tries_max):
@@ -143,15 +173,7 @@ class LocalEngine:
                     why=f"asked {self._settings.tries_max} times, {self._settings.apply_timeout_ms:g} ms each",
                     remedy="check the machine's memory and load, and the log for why workers ended",
                 )
-            y = self._vectors.total(theta.size)
-        if not np.isfinite(y).all():
-            raise EngineError(
-                "a product is not finite",
-                where=f"geometry {geometry}, cells of {length} elements",
-                why="blocks or map hold values that no temperature has",
-                remedy="build the part's dense operators again",
-            )
-        return y
+            return self._vectors.total(theta.size)
 
     async def warm(self, job: str = "") -> WarmReport:
         """Ask every worker for what it holds; those found dead since the last time are loaded again."""
@@ -191,26 +213,38 @@ class LocalEngine:
                 self._round.settle(number, answered=False)
         async with self._turn:  # whoever is in the middle of a window has been told
             if self._vectors is not None:
+                asyncio.get_running_loop().remove_reader(self._vectors.answered)
                 self._vectors.close()
                 self._vectors = None
 
     async def _ask(self, numbers: set[int], geometry: int, length: int) -> set[int]:
         """Ask workers for a window's product; return those that did not answer, which are being replaced."""
-        loop = asyncio.get_running_loop()
+        assert self._vectors is not None
         self._sequence += 1
-        asked = _Round(self._sequence, set(numbers), loop.create_future())
-        self._round = asked
-        limit = loop.call_later(self._settings.apply_timeout_ms / 1e3, self._too_late, asked)
-        try:
-            for number in sorted(numbers):
-                if self._workers[number].alive:
-                    self._workers[number].serve(self._sequence, geometry, length)
-                else:
-                    asked.settle(number, answered=False)
-            await asked.over
-        finally:
-            limit.cancel()
-            self._round = None
+        self._round = asked = _Round(self._sequence, set(numbers))
+        started_s = perf_counter()
+        self._vectors.ask(self._sequence, geometry, length)
+        for number in numbers:
+            worker = self._workers[number]
+            if worker.alive:
+                worker.serve()
+            else:
+                asked.settle(number, answered=False)
+        if self._took_s.get(geometry, 0.0) < HERE_S:
+            self._wait_here(asked, started_s + HERE_S)
+        if asked.waiting:
+            loop = asyncio.get_running_loop()
+            asked.over = loop.create_future()
+            asked.limit = loop.call_later(self._settings.apply_timeout_ms / 1e3, self._too_late, asked)
+            await asked.end()
+        self._took_s[geometry] = perf_counter() - started_s
+        if asked.wrong == NOT_FINITE:
+            raise EngineError(
+                "a product is not finite",
+                where=f"geometry {geometry}, cells of {length} elements",
+                why="blocks or map hold values that no temperature has",
+                remedy="build the part's dense operators again",
+            )
         if asked.wrong != OK:
             raise EngineError(
                 f"no worker holds the operator of cells of {length} elements",
@@ -227,9 +261,29 @@ class LocalEngine:
             self._replace(number)
             asked.settle(number, answered=False)
 
-    def _served(self, number: int, sequence: int, wrong: int) -> None:
-        if self._round is not None and self._round.sequence == sequence:
-            self._round.settle(number, answered=True, wrong=wrong)
+    def _wait_here(self, asked: _Round, until_s: float) -> None:
+        """Look for answers without the event loop, until `until_s` of perf_counter at most.
+
+        Whoever waits for a processor gets this one: there may be more workers than processors.
+        """
+        while asked.waiting and perf_counter() < until_s:
+            os.sched_yield()
+            self._take_answers(asked)
+
+    def _answered(self) -> None:
+        """Take the answers that are there; workers have said that there are some."""
+        assert self._vectors is not None
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._vectors.answered)
+        if self._round is not None:
+            self._take_answers(self._round)
+
+    def _take_answers(self, asked: _Round) -> None:
+        assert self._vectors is not None
+        for number in tuple(asked.waiting):
+            sequence, wrong = self._vectors.answer(number)
+            if sequence == asked.sequence:
+                asked.settle(number, answered=True, wrong=wrong)
 
     def _lost(self, number: int) -> None:
         if self._closing or number in self._loading:  # whoever loads it is told, and says so
@@ -322,7 +376,7 @@ class LocalEngine:
             self._loading.discard(worker.number)
 
     def _new_worker(self, number: int) -> WorkerProcess:
-        return WorkerProcess(number, number % self._plan.columns, self._served, self._lost)
+        return WorkerProcess(number, number % self._plan.columns, self._lost, self._program)
 
     def _events(self) -> list[list[dict[str, Any]]]:
         """Return the load events of every worker, a block each. Raises EngineError where blocks are missing."""

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from cloud.engines.local.memory import SharedVectors
-from cloud.worker_process import MESSAGE_BYTES_MAX, SERVE, SERVED
+from cloud.worker_process import EVENT, MESSAGE_BYTES_MAX, WINDOW
 from cosmic.errors import EngineError
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), "1")
 """The workers are the parallelism: a BLAS with threads of its own would only get in their way."""
+
+
+PROGRAM = "cloud.worker_process"
 
 
 class WorkerLost(Exception):
@@ -29,23 +32,24 @@ class WorkerProcess:
 
     number: place among the engine's workers.
     column: column range of its blocks.
-    served: told (number, sequence, what is wrong or 0) when a window's answer came.
     lost: told (number) once, when the worker is gone and was not closed.
+    program: module that the process runs.
     """
 
     def __init__(
         self,
         number: int,
         column: int,
-        served: Callable[[int, int, int], None],
         lost: Callable[[int], None],
+        program: str = PROGRAM,
     ) -> None:
         self.number = number
+        self._program = program
         self._column = column
         self.alive = False
-        self._served = served
         self._lost = lost
         self._link: socket.socket | None = None
+        self._wake = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
 
@@ -57,6 +61,7 @@ class WorkerProcess:
     async def start(self, vectors: SharedVectors) -> None:
         """Start the process. Raises EngineError where the system does not let us."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        woken, self._wake = os.pipe()
         ours.setblocking(False)
         told = {
             "socket": theirs.fileno(),
@@ -64,40 +69,47 @@ class WorkerProcess:
             "precision": vectors.precision,
             "stride": vectors.stride,
             "column": self._column,
+            "woken": woken,
+            "answered": vectors.answered,
+            "number": self.number,
+            "workers": vectors.workers,
         }
 
         def spawn() -> subprocess.Popen[bytes]:
             return subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "cloud.worker_process", json.dumps(told)],
+                [sys.executable, "-m", self._program, json.dumps(told)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # stdout is the coordinator's one document
-                pass_fds=(theirs.fileno(), vectors.descriptor),
+                pass_fds=(theirs.fileno(), vectors.descriptor, woken, vectors.answered),
                 env={**os.environ, **ONE_THREAD},
             )
 
+        spawning = asyncio.ensure_future(asyncio.to_thread(spawn))
         try:
-            self._process = await asyncio.to_thread(spawn)
+            self._process = await asyncio.shield(spawning)
         except OSError as error:
-            ours.close()
+            self._give_up(ours)
             raise EngineError(
                 f"worker {self.number} cannot be started: {error.strerror}",
                 remedy="check the limits of processes and memory",
             ) from error
         except asyncio.CancelledError:
-            ours.close()  # what was started meanwhile finds its other end closed, and ends
+            await asyncio.wait(
+                [spawning]
+            )  # it has our descriptors: they must not be closed, and used again, meanwhile
+            self._give_up(ours)  # what was started finds its other end closed, and ends
             raise
         finally:
             theirs.close()
+            os.close(woken)
         self._link = ours
         self.alive = True
         asyncio.get_running_loop().add_reader(ours.fileno(), self._readable)
 
-    def serve(self, sequence: int, geometry: int, length: int) -> None:
-        """Ask for the partial product of a window. The answer comes by `served`, a death by `lost`."""
-        assert self._link is not None
-        # A failed send needs no answer of its own: the reader finds the socket closed.
-        with contextlib.suppress(OSError):
-            self._link.send(SERVE.pack(b"S", sequence, geometry, length))
+    def serve(self) -> None:
+        """Wake the worker for a window. Its answer comes by shared memory, a death by `lost`."""
+        with contextlib.suppress(BrokenPipeError):  # it is gone, as the reader finds, too
+            os.write(self._wake, WINDOW)
 
     async def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to an event of kind `load` or `warm`. Raises WorkerLost. One event at a time."""
@@ -108,6 +120,7 @@ class WorkerProcess:
         try:
             with contextlib.suppress(ConnectionError):  # the reader finds it closed and fails the answer
                 await asyncio.get_running_loop().sock_sendall(self._link, json.dumps(event).encode())
+                os.write(self._wake, EVENT)
             return await self._answer
         finally:
             self._answer = None
@@ -130,11 +143,12 @@ class WorkerProcess:
             message = b""
         if not message:
             self._gone()
-        elif message[:1] == b"S":
-            _, sequence, wrong = SERVED.unpack(message)
-            self._served(self.number, sequence, wrong)
         elif self._answer is not None and not self._answer.done():
             self._answer.set_result(json.loads(message))
+
+    def _give_up(self, ours: socket.socket) -> None:
+        ours.close()
+        self._close_link()
 
     def _gone(self) -> None:
         self._close_link()
@@ -146,5 +160,8 @@ class WorkerProcess:
             asyncio.get_running_loop().remove_reader(self._link.fileno())
             self._link.close()
             self._link = None
+        if self._wake >= 0:
+            os.close(self._wake)
+            self._wake = -1
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(WorkerLost())
