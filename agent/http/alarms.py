@@ -14,6 +14,7 @@ FALLBACK_REMEDY: Mapping[Outcome, str] = {
     ),
     Outcome.FALLBACK_DISCONNECTED: "restore the link to the coordinator; the layer is joined anew when it is back",
     Outcome.FALLBACK_REJECTED: "compare the versions of agent and coordinator, and report this with the log",
+    Outcome.FALLBACK_MACHINE: "look at the machine and its driver: it scanned what it was not handed",
 }
 
 
@@ -103,10 +104,11 @@ def _of_fallbacks(facts: Facts) -> Iterator[Alarm]:
     if not total:
         return
     most = max(facts.fallbacks, key=lambda outcome: facts.fallbacks[outcome])
+    cause = facts.fallback_cause or most.value
     yield Alarm(
         kind="fallbacks",
         level="warning",
-        text=f"{_windows(total)} of this layer had no decision in time: {facts.fallback_cause or most.value}",
+        text=f"{_windows(total)} of this layer not scanned as the coordinator decided: {cause}",
         remedy=FALLBACK_REMEDY[most],
     )
 

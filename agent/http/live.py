@@ -166,6 +166,8 @@ class Live:
         layer = self.layer
         if layer is None or layer.number != started.layer or not 0 <= started.cell < len(layer.windows_s):
             return
+        if len(layer.order) >= 2 * len(layer.windows_s):  # a driver that tells without end
+            return
         layer.order.append(started.cell)
         layer.left_s -= layer.windows_s[started.cell]
         layer.window_began_s = started.at_s

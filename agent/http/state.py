@@ -148,7 +148,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     window: int
     cell: int
     outcome: str
-    """`on_time`, `fallback_timeout`, `fallback_disconnected` or `fallback_rejected`."""
+    """`on_time`, or `fallback_` and the cause: `timeout`, `disconnected`, `rejected`, `machine`."""
     slack_ms: float
     ahead_ms: float | None
     cause: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -21,6 +22,14 @@ def frame(event: str, content: bytes) -> bytes:
     """Return one event on the wire. `content`: one line (JSON without line breaks)."""
     assert b"\n" not in content, "a line break would end the event"
     return b"event: %b\ndata: %b\n\n" % (event.encode(), content)
+
+
+@dataclass(slots=True, eq=False)
+class _Page:
+    """A page that is open. `slow`: it did not read, and is cut off."""
+
+    queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(FRAMES_MAX + 1))
+    slow: bool = False
 
 
 class EventStream:
@@ -39,32 +48,36 @@ class EventStream:
         self._first = first
         self._clients_max = clients_max
         self._slow_s = slow_s
-        self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self._pages: set[_Page] = set()
 
     @property
     def clients(self) -> int:
         """Pages that are open."""
-        return len(self._queues)
+        return len(self._pages)
 
     def publish(self, content: bytes) -> None:
         """Send a frame to every page; returns at once."""
-        for queue in list(self._queues):
-            try:
-                queue.put_nowait(content)
-            except asyncio.QueueFull:
-                self._queues.discard(queue)
+        for page in list(self._pages):
+            if page.queue.qsize() < FRAMES_MAX:
+                page.queue.put_nowait(content)
+            else:
+                page.slow = True
+                self._end(page)
 
     def close(self) -> None:
-        """End all streams."""
-        for queue in list(self._queues):
-            self._queues.discard(queue)
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(None)
+        """End all streams after what is on its way."""
+        for page in list(self._pages):
+            self._end(page)
+
+    def _end(self, page: _Page) -> None:
+        self._pages.discard(page)
+        while page.slow and not page.queue.empty():
+            page.queue.get_nowait()
+        page.queue.put_nowait(None)
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for the stream until the page goes away or is cut off."""
-        if len(self._queues) >= self._clients_max:
+        if len(self._pages) >= self._clients_max:
             return web.Response(
                 status=503,
                 text=f"{self._clients_max} pages are open, the limit (http.clients_max): close one\n",
@@ -74,31 +87,25 @@ class EventStream:
         response.force_close()
         if request.method == "HEAD":
             return response
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(FRAMES_MAX)
-        self._queues.add(queue)
+        page = _Page()
+        self._pages.add(page)
         try:
             await response.prepare(request)
             await self._write(response, b"retry: %d\n\n%b" % (RETRY_MS, self._first()))
-            while queue in self._queues:
-                content = await queue.get()
-                if content is None:
-                    break
+            while (content := await page.queue.get()) is not None:
                 await self._write(response, content)
-            else:
-                self._cut_off(request)
         except TimeoutError:
-            self._cut_off(request)
+            page.slow = True
         except ConnectionError:  # the page was closed
             pass
         finally:
-            self._queues.discard(queue)
+            self._pages.discard(page)
+        if page.slow:
+            self.cut_off += 1
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
     async def _write(self, response: web.StreamResponse, content: bytes) -> None:
         async with asyncio.timeout(self._slow_s):
             await response.write(content)
-
-    def _cut_off(self, request: web.Request) -> None:
-        self.cut_off += 1
-        if request.transport is not None:
-            request.transport.abort()

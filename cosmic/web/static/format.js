@@ -41,6 +41,7 @@ export const OUTCOMES = {
   fallback_timeout: "fallback: no decision in time",
   fallback_disconnected: "fallback: link down",
   fallback_rejected: "fallback: decision not valid",
+  fallback_machine: "the machine scanned another cell",
 };
 
 export function showAlarms(list, alarms, nothing) {
