@@ -18,7 +18,7 @@ from agent.replay.printer import RecordedPrinter
 from agent.replay.script import LayerScript, LinkChange, Script
 from agent.uplink import LinkListener
 from cosmic.errors import RefusedError
-from protocol.messages import AgentMessage, CoordinatorMessage, Decisions, JobReady
+from protocol.messages import AgentMessage, CoordinatorMessage, Decisions, JobReady, Progress
 
 LINK, COVER = "link", "cover"
 """As whom the gate holds the clock: until the link is up, until the buffer holds what it held then."""
@@ -128,12 +128,13 @@ class LinkGate:
             await self._cut()
             self.listener.link_lost(RefusedError("cut by --fault disconnect", code="lost", fatal=False))
             await asyncio.sleep(each.for_s)
-            await self._up()
+            await self._up(at_once=False)
 
-    async def _up(self) -> None:
+    async def _up(self, *, at_once: bool = True) -> None:
+        """Connect. `at_once`: at this moment the link was up; what connecting takes here does not count."""
         if self._running is None:
             self._running = asyncio.create_task(self.decider.run())
-        if self._wait and not self.ready:
+        if at_once and not self.ready:
             self._loop.hold(LINK)
 
     async def _cut(self) -> None:
@@ -178,6 +179,9 @@ class LinkGate:
 
     def link_message(self, message: CoordinatorMessage) -> None:
         """Pass `message` on, as late as the faults want it."""
+        if isinstance(message, Progress) and not self.ready:  # it is there, and loads: be patient
+            self._loop.release(LINK)
+            self._loop.hold(LINK)
         if not (self._faults.delay_s or self._faults.loss):
             self._pass(message)
             return

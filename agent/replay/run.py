@@ -25,6 +25,7 @@ from agent.replay.offline import OfflineDecider
 from agent.replay.printer import RecordedCamera, RecordedPrinter
 from agent.replay.script import Script, script_of
 from agent.uplink import Uplink as RealUplink
+from cosmic.errors import RefusedError
 from fallback import make_ladder
 from protocol.messages import OpenJob
 from thermal.part import Part
@@ -53,7 +54,7 @@ class Choices:
     printer: str = ""
     rule: str = ""
     wait: bool = False
-    patience_s: float = 30.0
+    patience_s: float = 10.0
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
 
@@ -124,9 +125,20 @@ async def _print(
     if not running.done():
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        raise gate.failed.result()
+        raise _unreachable(gate.failed.result(), settings.uplink.url)
     running.result()
     return heard
+
+
+def _unreachable(cause: RefusedError, url: str) -> RefusedError:
+    return RefusedError(
+        cause.what,
+        code=cause.code,
+        fatal=True,
+        where=url,
+        why=cause.why,
+        remedy=cause.remedy or "start the coordinator, or check the address",
+    )
 
 
 def _decider(
