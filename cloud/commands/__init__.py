@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from cloud.commands import bench, bench_link, config, demo, deploy, order, part, plan, profile, serve, status, token
+from cloud.commands import (
+    bench,
+    bench_link,
+    bench_paper,
+    config,
+    demo,
+    deploy,
+    order,
+    part,
+    plan,
+    profile,
+    serve,
+    status,
+    token,
+)
 from cosmic.commands import VersionOption, run
 
 app = typer.Typer(help="Prepare parts, choose scan orders, and coordinate printers.", no_args_is_help=True)
@@ -19,6 +33,9 @@ app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(bench.app, name="bench")
 bench.app.command("link", epilog="Example: cosmic-cloud bench link --workers 16 --json")(bench_link.link)
+bench.app.command("paper", epilog="Example: cosmic-cloud bench paper --jobs segmented-gear --strategies five")(
+    bench_paper.paper
+)
 app.command("deploy", epilog="Example: cosmic-cloud deploy parts/gear --dry-run")(deploy.deploy)
 app.command("destroy", epilog="Example: cosmic-cloud destroy gear --yes")(deploy.destroy)
 app.command("status", epilog="Example: cosmic-cloud status gear --json")(status.status)
