@@ -213,8 +213,8 @@ class Meter:
         )
 
     def _machines(self, groups: dict[int, Line], seconds: float) -> None:
-        """Bill machines that always run: as many as the functions' memory needs, one a function at least."""
-        machines = self._functions * max(1.0, math.ceil(self._memory_gb / self._price.machine_gb))
+        """Bill machines that always run: those known, else as functions' memory needs, one a function at least."""
+        machines = self.machines or self._functions * max(1.0, math.ceil(self._memory_gb / self._price.machine_gb))
         line = groups.setdefault(0, Line())
         line.seconds += seconds * machines
         line.gb_seconds += seconds * machines * self._price.machine_gb

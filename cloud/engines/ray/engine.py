@@ -63,8 +63,9 @@ class RayEngine(GroupedEngine):
                 await asyncio.to_thread(check_block_files, self._part, self._plan)
             progress(0, total, "Ray cluster")
             await self._cluster.enter()
-            free, _ = await self._cluster.free()
+            free, machines = await self._cluster.free()
             check_room(self._needed, free, self._actors.name)
+            self.meter.machines = machines
             progress(0, total, "Ray actors")
             await self._actors.start()
         except BaseException:
