@@ -29,6 +29,12 @@ EVENT_BYTES_MAX = 6_000_000
 BYTES_PER_BLOCK_NAMED = 260
 """Of a block in a load event, about."""
 
+CALL_S_MAX = 900.0
+"""Longest call, seconds (figures.md, init)."""
+
+LOAD_S_NOTED = 120.0
+"""Engines wait so long for a load unless told otherwise (engine.load_timeout_s)."""
+
 NETWORK_BYTES_S = 78e6
 """Into one environment (figures.md, network)."""
 
@@ -114,8 +120,9 @@ def lay_out(part: Part, plan: Plan, deployment: str, *, reports: bool = False) -
         LimitError: Lambda cannot do it at all.
     """
     check_name(deployment)
+    groups = PlanGroups(part, plan)  # first: it knows whether the plan is the part's
     check_block_files(part, plan)
-    blocks = function_blocks(part, plan, PlanGroups(part, plan))
+    blocks = function_blocks(part, plan, groups)
     folder = block_folder(part)
     files = {block.file: (folder / block.file).stat().st_size for held in blocks.values() for block in held}
     held = {function: sum(files[block.file] for block in one) for function, one in blocks.items()}
@@ -134,7 +141,14 @@ def lay_out(part: Part, plan: Plan, deployment: str, *, reports: bool = False) -
             why=f"a call takes at most {EVENT_BYTES_MAX / 1e6:.0f} MB",
             remedy="take more groups",
         )
-    return Layout(deployment, part, plan, files, held, tuple(_warnings(part, plan)), reports)
+    load_s = max(held.values()) / NETWORK_BYTES_S
+    if load_s > CALL_S_MAX:
+        raise LimitError(
+            f"a function takes {load_s:.0f} s to load its blocks",
+            why=f"78 MB/s an environment, and a call ends after {CALL_S_MAX:.0f} s",
+            remedy="take more functions a group, more groups, or float32",
+        )
+    return Layout(deployment, part, plan, files, held, tuple(_warnings(part, plan, load_s)), reports)
 
 
 def log_group_name(deployment: str) -> str:
@@ -165,11 +179,13 @@ def element_s(part: Part) -> float:
     return float(part.process.element_m / part.process.speed_m_s)
 
 
-def _warnings(part: Part, plan: Plan) -> list[str]:
+def _warnings(part: Part, plan: Plan, load_s: float) -> list[str]:
     window_s = min(float(geometry.lengths.min()) for geometry in part.geometries) * element_s(part)
     item = 8 if plan.precision == "float64" else 4
     taken_s = -(-part.largest.elements // plan.columns) * item / NETWORK_BYTES_S
     said = []
+    if load_s > LOAD_S_NOTED:
+        said.append(f"loading takes some {load_s:.0f} s at 78 MB/s: raise engine.load_timeout_s")
     if taken_s > window_s:
         said.append(
             f"a worker takes {taken_s * 1e3:.1f} ms to receive its part of the map (78 MB/s),"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cloud.aws.deploying import Told
     from cloud.aws.existing import Existing
     from cloud.aws.layout import Layout
+    from cloud.plans import Plan
+    from thermal.part import Part
 
 Inputs = Annotated[
     list[Path], typer.Argument(metavar="PLAN|PART...", help="Plan files (JSON), or part folders with a plan.json.")
@@ -88,6 +90,7 @@ def deploy(
     results = []
     for layout, place, there, cost in shown:
         counts = _run(amazon, layout, place, package, there, json)
+        _keep_plan(layout)
         results.append({**_figures(layout, place, there, cost), "version": worker_version(), "done": counts})
         if not json:
             print_lines(f"{layout.deployment}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
@@ -134,26 +137,47 @@ def _layout(path: Path, deployment: str | None, part_folder: Path | None, *, rep
     import msgspec
 
     from cloud.aws.layout import lay_out
-    from cloud.plans import Plan
+    from cloud.engines.choosing import PLAN_FILE
+    from cloud.plan_files import read_plan
     from thermal.part import load_part
 
-    plan_file = path / "plan.json" if path.is_dir() else path
-    try:
-        plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
-    except OSError as error:
-        raise UsageError(
-            f"there is no plan: {error.strerror}",
-            where=str(plan_file),
-            remedy="make one with 'cosmic-cloud plan', and give its file, or put it into the part's folder",
-        ) from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"is no plan: {error}", where=str(plan_file), remedy="make it again") from error
-    if plan.engine != "lambda":
-        raise UsageError(
-            f"the plan is for engine '{plan.engine}'", where=str(plan_file), remedy="plan with --engine lambda"
-        )
+    plan_file = path / PLAN_FILE if path.is_dir() else path
     part = load_part(part_folder or plan_file.parent)
+    plan = read_plan(plan_file) if plan_file.exists() or not path.is_dir() else _default_plan(part)
+    if plan.engine not in {"lambda", "simulated"} or plan.always_on:
+        what = "machines that always run" if plan.always_on else f"engine '{plan.engine}'"
+        raise UsageError(
+            f"the plan is for {what}", where=str(plan_file), remedy="plan with a strategy that runs on functions"
+        )
+    plan = msgspec.structs.replace(plan, engine="lambda")
     return lay_out(part, plan, deployment or part.name, reports=reports)
+
+
+def _keep_plan(layout: Layout) -> None:
+    """Put the plan into the part's folder, where the coordinator looks for it; one that is there stays."""
+    import msgspec
+
+    from cloud.engines.choosing import PLAN_FILE
+
+    file = layout.folder / PLAN_FILE
+    if not file.exists():
+        file.write_bytes(msgspec.json.encode(layout.plan))
+
+
+def _default_plan(part: Part) -> Plan:
+    """Return the cheapest plan that holds every deadline by the shipped profile, as `cosmic-cloud plan` does."""
+    from cloud.planner.compare import plan_of, propose
+    from cloud.planner.job import job_of
+    from cloud.planner.platform import read_platform
+
+    job = job_of(part)
+    found = propose(job, read_platform("paper", None, ())[0])
+    if not found.chosen.feasible or found.chosen.point is None:
+        raise UsageError(
+            "no plan holds every deadline", where=part.name, remedy="see 'cosmic-cloud plan' for what would"
+        )
+    console().print(f"{part.name}: no plan.json, so the cheapest plan of 'cosmic-cloud plan' is taken")
+    return plan_of(job, found.strategy, found.chosen.point, "lambda")
 
 
 def _run(

@@ -13,12 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
-
 from cloud.configuration import EngineSettings
 from cloud.engines.interface import Engine
+from cloud.plan_files import read_plan
 from cloud.plans import Plan
-from cosmic.errors import CosmicError, EngineError
+from cosmic.errors import CosmicError, EngineError, UsageError
 from thermal.part import Part
 
 PLAN_FILE = "plan.json"
@@ -103,6 +102,6 @@ def plan_of(part: Part, settings: EngineSettings) -> Plan:
             precision=settings.precision,
         )
     try:
-        return msgspec.json.decode(Path(file).read_bytes(), type=Plan)
-    except (OSError, msgspec.DecodeError) as error:
-        raise EngineError(f"the plan cannot be read: {error}", where=file, remedy="make the plan again") from error
+        return read_plan(Path(file))
+    except UsageError as error:
+        raise EngineError(error.what, where=error.where, why=error.why, remedy=error.remedy) from error
