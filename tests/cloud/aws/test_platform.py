@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,12 +46,26 @@ def deployed(account: Account, plan: Plan, *, reports: bool = False) -> Place:
 
 
 @asynccontextmanager
-async def engine_of(account: Account, *, reports: bool = False, **changes: Any) -> AsyncIterator[GroupedEngine]:
-    """Deploy a plan, and give its engine, loaded."""
+async def engine_of(
+    account: Account,
+    *,
+    reports: bool = False,
+    threads: ThreadPoolExecutor | None = None,
+    sick: str = "",
+    **changes: Any,
+) -> AsyncIterator[GroupedEngine]:
+    """Deploy a plan, and give its engine, loaded.
+
+    threads: for a spare; None: there is none.
+    sick: code that is put at the end of the deployed function.
+    """
     plan = Plan(part=account.part.digest, engine="lambda", memory_mb=512, **changes)
     place = await asyncio.to_thread(deployed, account, plan, reports=reports)
     account.unpack(place.bucket)
-    engine = await lambda_engine(account.part, plan, account.engine_settings())
+    with (account.folder / "code" / "cloud" / "aws" / "function.py").open("a") as file:
+        file.write(sick)
+    settings = account.engine_settings(spare_after_ms=2_000.0)
+    engine = await lambda_engine(account.part, plan, settings, executor=threads)
     try:
         await engine.load(lambda *_: None)
         yield engine

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import signal
 import threading
 import time
 import uuid
@@ -142,6 +143,14 @@ class LambdaEmulator:
         for environment in gone:
             environment.kill()
         return len(gone)
+
+    def stop(self, name: str) -> int:
+        """Have the environments of a function that are at work hang; return how many."""
+        with self._changed:
+            hung = [environment for environment, busy in self._busy.items() if busy == name]
+        for environment in hung:
+            environment.process.send_signal(signal.SIGSTOP)
+        return len(hung)
 
     def throttle(self, calls: int) -> None:
         """Answer so many of the next calls with 429."""
