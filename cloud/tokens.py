@@ -22,6 +22,7 @@ import structlog
 from msgspec import Meta
 
 from cosmic.errors import ConfigurationError, UsageError
+from cosmic.undecodable import UNDECODABLE
 from protocol.messages import Name
 
 PREFIX = "cosmic_"
@@ -164,7 +165,7 @@ def _read(path: Path) -> list[Access]:
         raise ConfigurationError(
             f"cannot be read: {error.strerror}", where=str(path), remedy="check its permissions"
         ) from error
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise ConfigurationError(
             f"is damaged: {error}", where=str(path), remedy="restore it, or remove it and add the printers again"
         ) from error

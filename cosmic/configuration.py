@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cosmic.errors import ConfigurationError
+from cosmic.undecodable import UNDECODABLE
 
 _Model = TypeVar("_Model", bound=msgspec.Struct)
 
@@ -170,7 +171,7 @@ def _override(model: type[msgspec.Struct], values: dict[str, Any], name: str, ke
     try:
         parsed = msgspec.json.decode(text) if text.startswith(("[", "{")) else text
         values[keys[-1]] = msgspec.to_builtins(msgspec.convert(parsed, kind, strict=False))
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except UNDECODABLE as error:
         raise ConfigurationError(
             f"{'.'.join(keys)}: {error}", where=name, remedy="set it to such a value"
         ) from error

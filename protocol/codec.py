@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from cosmic.errors import RemoteProtocolError
+from cosmic.undecodable import UNDECODABLE
 from protocol.messages import AgentMessage, CoordinatorMessage, Message
 
 CLOSE_PROTOCOL_ERROR = 1002
@@ -63,7 +64,7 @@ def _decode(decoder: msgspec.msgpack.Decoder[_AnyMessage], frame: bytes | str, b
             remedy="check that both sides run compatible versions",
             close_code=CLOSE_POLICY_VIOLATION,
         ) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise RemoteProtocolError(
             f"a message that cannot be decoded came ({len(frame)} bytes): {error}",
             why="every message is one msgpack map",

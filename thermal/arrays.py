@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from cosmic.errors import PartError
+from cosmic.undecodable import UNREADABLE_ARRAY
 from thermal.geometry import CutLayer, Geometry
 from thermal.patterns import PATTERN_LAYOUT, expand, patterns
 
@@ -126,7 +127,7 @@ def _decode(content: bytes, layout: dict[str, type[np.generic]], where: str) -> 
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays: dict[str, NDArray[Any]] = {name: archive[name] for name in layout}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE_ARRAY as error:
         raise _damaged(f"the array file cannot be read: {error}", where) from error
     for name, dtype in layout.items():
         if arrays[name].ndim != 1 or arrays[name].dtype != np.dtype(dtype):

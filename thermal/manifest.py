@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from cosmic.errors import PartError
+from cosmic.undecodable import UNDECODABLE
 from thermal.process import Process
 
 SCHEMA = 2
@@ -149,7 +150,7 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
                 remedy="update cosmic-lpbf" if schema > SCHEMA else "build the part again",
             )
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise PartError(f"the manifest is damaged: {error}", where=where, remedy=damaged) from error
     if not manifest.layers or not _numbered(manifest.layers, len(manifest.geometries)):
         raise PartError("the manifest's layers name no geometry", where=where, remedy=damaged)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosmic.errors import MapError
+from cosmic.undecodable import UNREADABLE_ARRAY
 
 MAP_MIN_K = 0.0
 MAP_MAX_K = 5000.0
@@ -26,7 +26,7 @@ def read_map(path: Path, elements: int) -> NDArray[np.float32]:
     except OSError as error:
         reason = error.strerror or "it is no array"
         raise MapError(f"the map cannot be read: {reason}", where=str(path), remedy=remedy) from error
-    except (ValueError, EOFError, BadZipFile) as error:
+    except UNREADABLE_ARRAY as error:
         raise MapError("the file is not a complete npy array", where=str(path), remedy=remedy) from error
     if not isinstance(map_K, np.ndarray):
         map_K.close()

@@ -9,6 +9,7 @@ import msgspec
 
 from agent.capture.homography import RegistrationError
 from agent.capture.registration import Point
+from cosmic.undecodable import UNDECODABLE
 
 COLUMNS = ("u_px", "v_px", "x_mm", "y_mm")
 _FORM = "a CSV with the head u_px,v_px,x_mm,y_mm[,name], or TOML with [[points]] of pixel, plate_mm and name"
@@ -37,7 +38,7 @@ def read_points(path: Path) -> tuple[list[Point], tuple[int, int] | None]:
         return _from_csv(path, text), None
     try:
         found = msgspec.toml.decode(text, type=_PointsFile)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise _unreadable(path, str(error)) from error
     return found.points, found.frame_px
 

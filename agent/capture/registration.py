@@ -14,6 +14,7 @@ from scipy.optimize import least_squares
 
 from agent.capture.homography import Lens, Points, RegistrationError, fit, jacobian, project
 from cosmic.errors import InputError
+from cosmic.undecodable import UNDECODABLE
 
 SCHEMA = 1
 LENS_POINTS_MIN = 8
@@ -180,7 +181,7 @@ def load_registration(path: Path) -> Registration:
         return msgspec.json.decode(path.read_bytes(), type=Registration)
     except OSError as error:
         raise RegistrationError(f"cannot be read: {error.strerror}", where=str(path), remedy=remedy) from error
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise RegistrationError(f"is no registration: {error}", where=str(path), remedy=remedy) from error
 
 

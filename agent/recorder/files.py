@@ -65,7 +65,8 @@ def read_entries(path: Path, damage: list[Damage]) -> Iterator[Entry]:
 
 def _entries(file: Any, size: int, damage: list[Damage]) -> Iterator[Entry]:
     stream, records = need("mcap.stream_reader"), need("mcap.records")
-    bad = (need("mcap.exceptions").McapError, struct.error, ValueError, MemoryError, need("zstandard").ZstdError)
+    library = (need("mcap.exceptions").McapError, need("zstandard").ZstdError)
+    bad = (*library, struct.error, ValueError, KeyError, EOFError, OverflowError, MemoryError)
     known: dict[int, Any] = {}
     schemas: dict[int, str] = {}
     file.seek(0)

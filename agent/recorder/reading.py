@@ -21,6 +21,7 @@ from agent.recorder.errors import ForeignRecording, NewerRecording, RecordingErr
 from agent.recorder.files import Damage, Entry, read_entries
 from agent.recorder.maps import decode_map
 from agent.recorder.shelf import FileName, files_of, recordings_in
+from cosmic.undecodable import UNDECODABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _begin(file: Path) -> tuple[JobHeader, Iterator[Entry], list[Damage]]:
         )
     try:
         header = msgspec.convert(first.values, JobHeader, strict=False)
-    except msgspec.ValidationError as error:
+    except UNDECODABLE as error:
         raise ForeignRecording(f"its header cannot be used: {error}", where=str(file)) from error
     return header, entries, damage
 
@@ -214,7 +215,7 @@ def _read_file(recording: Recording, entries: Iterable[Entry], clock: _Clock, fi
     unknown: set[str] = set()
     for entry in entries:
         if entry.kind == "attachment":
-            _attach(recording, entry)
+            _attach(recording, entry, file)
         elif entry.kind == "message":
             decoder = _DECODERS.get(entry.schema)
             if decoder is None:
@@ -222,7 +223,7 @@ def _read_file(recording: Recording, entries: Iterable[Entry], clock: _Clock, fi
                 continue
             try:
                 message = decoder.decode(entry.content)
-            except msgspec.DecodeError as error:
+            except UNDECODABLE as error:
                 recording.problems.append(Problem("damaged", file.name, f"a message of {entry.name!r}: {error}"))
                 continue
             _take(recording, entry, message, clock, file)
@@ -232,11 +233,14 @@ def _read_file(recording: Recording, entries: Iterable[Entry], clock: _Clock, fi
     ]
 
 
-def _attach(recording: Recording, entry: Entry) -> None:
+def _attach(recording: Recording, entry: Entry, file: Path) -> None:
     if entry.name == channels.MANIFEST:
         recording.manifest = entry.content
     elif entry.name == channels.CONFIGURATION:
-        recording.configuration = msgspec.json.decode(entry.content)
+        try:
+            recording.configuration = msgspec.json.decode(entry.content, type=dict[str, Any])
+        except UNDECODABLE as error:
+            recording.problems.append(Problem("damaged", file.name, f"its configuration: {error}"))
 
 
 def _take(recording: Recording, entry: Entry, message: Channel, clock: _Clock, file: Path) -> None:

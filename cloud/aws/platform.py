@@ -19,6 +19,7 @@ from cloud.plans import FunctionId, Plan
 from cloud.platforms.interface import Answer, Billing, Cause, Load, PlatformError, Reported, Serve, WarmUp
 from cloud.stores.s3 import REFUSED, amazon_library
 from cosmic.errors import CosmicError
+from cosmic.undecodable import UNDECODABLE
 
 SYNC_BYTES_MAX = 6 * 2**20
 ASYNC_BYTES_MAX = 2**20
@@ -111,7 +112,7 @@ class LambdaPlatform:
         )
         try:
             answer = msgspec.json.decode(content, type=Answer)
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             raise PlatformError(
                 f"the function answered something else: {error}",
                 cause="failed",
@@ -217,5 +218,5 @@ def _why(content: bytes) -> str:
     try:
         said = msgspec.json.decode(content)
         return f"{said.get('errorType', '')} {said.get('errorMessage', '')}".strip()[:200]
-    except (msgspec.DecodeError, AttributeError):
+    except (*UNDECODABLE, AttributeError):
         return "no reason given"

@@ -23,6 +23,7 @@ from cloud.plans import FunctionId
 from cloud.platforms.interface import ServeSummary
 from cloud.platforms.link import Floats, Hello, LinkListener, WindowTask, Worker
 from cosmic.errors import EngineError
+from cosmic.undecodable import UNDECODABLE
 
 BACKLOG = 4096
 """Connections that wait to be accepted: a whole plan's workers come at once (limited by net.core.somaxconn)."""
@@ -260,5 +261,5 @@ def _decode(payload: memoryview, kind: type[_Said]) -> _Said:
     """Return what a worker says in JSON. Raises FrameError."""
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise FrameError(f"no words: {error}") from error

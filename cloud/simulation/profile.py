@@ -106,5 +106,5 @@ def read_profile(name: str = "paper") -> Profile:
         raise ConfigurationError(
             f"there is no profile '{name}'", where="profile", remedy="use paper, or the path of a .toml file"
         ) from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"the profile is wrong: {error}", where=name, remedy="mend that value") from error

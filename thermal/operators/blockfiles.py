@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cosmic.errors import ConfigurationError, PartError
+from cosmic.undecodable import UNDECODABLE, UNREADABLE_ARRAY
 from thermal.geometry import Geometry
 from thermal.operators.blocks import block_name, block_ranges, block_set_folder, check_precision
 from thermal.operators.dense import Dense, matrix_rows, unknown_length
@@ -183,7 +184,7 @@ def read_block_set(part_folder: Path, geometry: int, blocks: tuple[int, int], pr
             remedy=f"build the part with --operators dense --blocks {blocks[0]}x{blocks[1]} "
             f"--precision {precision}",
         ) from None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise PartError(
             f"the label cannot be read: {error}", where=str(path), remedy="remove the folder, build again"
         ) from error
@@ -217,7 +218,7 @@ def open_block(
     remedy = "remove the file and build the part's dense operators again"
     try:
         values: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE_ARRAY as error:
         raise PartError(f"the block cannot be read: {error}", where=str(path), remedy=remedy) from error
     if values.shape != shape or values.dtype != np.dtype(check_precision(precision)):
         raise PartError(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmic.errors import InputError
+from cosmic.undecodable import UNREADABLE_ARRAY
 from thermal.geometry import Geometry
 from thermal.operators.blockfiles import (
     IMPORTED,
@@ -234,7 +235,7 @@ def _open(path: Path, elements: int) -> NDArray[np.floating]:
     remedy = f"save it with numpy.save: float64 or float32, shape ({elements}, {elements})"
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE_ARRAY as error:
         raise MatrixError(f"the matrix cannot be read: {error}", where=str(path), remedy=remedy) from error
     if not isinstance(matrix, np.ndarray) or matrix.shape != (elements, elements):
         raise MatrixError(

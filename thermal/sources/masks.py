@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmic.errors import GeometryError
+from cosmic.undecodable import UNREADABLE_ARRAY
 from thermal.elements import SQUARES_MAX
 from thermal.extra import geometry_library
 from thermal.slicing import LAYERS_MAX
@@ -111,7 +112,7 @@ def _picture(path: Path) -> NDArray[np.bool_]:
 def _array(path: Path) -> NDArray[np.bool_]:
     try:
         mask = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE_ARRAY as error:
         reason = getattr(error, "strerror", None) or "it is not a complete npy array"
         raise GeometryError(f"the mask cannot be read: {reason}", where=str(path), remedy=_REMEDY) from error
     if not isinstance(mask, np.ndarray) or mask.ndim not in {2, 3}:
