@@ -12,10 +12,10 @@ from struct import error as struct_error
 
 import msgspec
 
-UNDECODABLE: tuple[type[Exception], ...] = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """From msgspec, for JSON and msgpack: text that is not UTF-8 and deep nesting are not its DecodeError."""
 
-UNREADABLE_ARRAY: tuple[type[Exception], ...] = (
+UNREADABLE_ARRAY = (
     OSError,
     ValueError,
     KeyError,
