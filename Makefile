@@ -36,9 +36,6 @@ fuzz: $(VENV)/.dev  ## Feed everything that parses with mutations for MINUTES (1
 screenshots: $(VENV)/.dev  ## Take the docs' pictures of the live pages, from a real job in a real browser
 	@$(BIN)/python scripts/screenshots.py
 
-screenshots: $(VENV)/.dev  ## Take the docs' pictures of the live pages, from a real job in a real browser
-	@$(BIN)/python scripts/screenshots.py
-
 docs: $(VENV)/.dev  ## Write the reference pages that follow from the code
 	@PYTHONPATH=. $(BIN)/python docs/generate.py
 
