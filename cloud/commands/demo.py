@@ -149,6 +149,7 @@ def _run(
         coordinator.wait_until_listening()
         agent = AgentProcess(stage)
         with JobProgress(console(), choices.layers) as progress:
+            progress.say(f"all printers: http://127.0.0.1:{stage.page_port}/")
             for line in agent.lines():
                 lines.append(line)
                 _follow(line, part, progress, coordinator, choices)
@@ -162,6 +163,8 @@ def _run(
 def _follow(
     line: dict[str, Any], part: Part, progress: JobProgress, coordinator: CoordinatorProcess, choices: Choices
 ) -> None:
+    if line["event"] == "http":
+        progress.say(f"live page: {line['url']}")
     if line["event"] == "link":
         progress.say(f"link {line['link']}" + (f": {line['cause']}" if "cause" in line else ""))
     if line["event"] != "window":

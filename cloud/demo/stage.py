@@ -68,6 +68,7 @@ class Stage:
     recordings: Path
     maps: Path
     endpoint_url: str
+    page_port: int
 
 
 def command(name: str) -> str:
@@ -101,6 +102,7 @@ def set_stage(folder: Path, choices: Choices) -> Stage:
         recordings=folder / "recordings",
         maps=folder / "maps",
         endpoint_url=f"http://127.0.0.1:{_free_port()}",
+        page_port=_free_port(),
     )
     for old in (stage.coordinator_log, stage.agent_log, stage.ready_file):
         old.unlink(missing_ok=True)
@@ -158,6 +160,7 @@ def _write_coordinator(stage: Stage, choices: Choices, port: int) -> None:
         "parts": {"directory": str(stage.part.parent)},
         "tokens": {"file": str(stage.folder / "tokens.json")},
         "engine": {"name": choices.engine, "blocks_rows": rows, "blocks_columns": columns},
+        "http": {"port": stage.page_port},
         "log": {"format": "json"},
     }
     if choices.engine == "lambda":
@@ -189,6 +192,7 @@ def _write_agent(stage: Stage, choices: Choices, port: int) -> None:
             "uplink": uplink,
             "fallback": {"seed": choices.seed},
             "recording": {"directory": str(stage.recordings)},
+            "http": {"port": 0},
             "log": {"pretty": False},
         },
     )
