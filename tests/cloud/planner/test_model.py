@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,3 +108,46 @@ def test_estimates_never_undercut_the_products(model: Model, job: Job, rows: int
 
 def test_numbers_of_groups_come_from_cells_a_group() -> None:
     assert group_counts(10) == [1, 2, 3, 4, 5, 10]
+
+
+@pytest.mark.parametrize(("functions", "spacing"), [(1, 0.0), (7, 0.0), (7, 0.05), (24, 0.02), (24, 3.0)])
+def test_the_last_of_products_that_begin_one_after_the_other_is_found_as_drawing_them_finds_it(
+    model: Model, functions: int, spacing: float
+) -> None:
+    sigma = np.log(1.08) / 1.2815515655446004
+    drawn = np.exp(sigma * np.random.default_rng(3).standard_normal((200_000, functions)))
+    last = (drawn - spacing * np.arange(functions)).max(axis=1)
+    found = model.draws.slowest(functions, spacing)
+    assert found.mean() == pytest.approx(last.mean(), abs=3e-3)
+    assert np.quantile(found, [0.05, 0.95]) == pytest.approx(np.quantile(last, [0.05, 0.95]), abs=5e-3)
+    assert model.draws.slowest_mean(functions, spacing) == pytest.approx(found.mean(), abs=1e-9)
+
+
+def test_the_last_product_comes_no_later_where_maps_leave_more_slowly(model: Model) -> None:
+    for functions in (2, 24):
+        close, far = (model.draws.slowest(functions, spacing) for spacing in (0.01, 0.1))
+        assert (far <= close).all()
+
+
+def test_a_group_guessed_right_waits_for_what_its_delay_exceeds_the_median(model: Model, job: Job) -> None:
+    plan = point(job, 6, 1, "speculative")
+    pattern = plan.pattern
+    assert pattern.right is not None
+    found = model.estimate(plan)
+    delays = model.draws.delay_s(1)
+    missed = delays[:, (pattern.switches & ~pattern.right)[0]].sum(axis=1)
+    ahead_s = model.draws.delay_median_s(1)  # windows are longer than that here
+    late = np.maximum(delays - ahead_s, 0.0)[:, pattern.right[0]].sum(axis=1)
+    assert found.invocation_s == pytest.approx(float((missed + late).mean()))
+
+
+def test_functions_with_delays_of_their_own_are_later_than_groups_with_one(job: Job) -> None:
+    together, alone = (
+        Model(job, replace(platform, profile=msgspec.structs.replace(platform.profile, invocation_per=per)))
+        for platform in [read_platform()[0]]
+        for per in ("group", "function")
+    )
+    plan = point(job, 6, 5, "reuse")
+    assert together.estimate(plan).waiting_usd == 0
+    assert alone.estimate(plan).waiting_usd > 0
+    assert alone.estimate(plan).runtime_s > together.estimate(plan).runtime_s
