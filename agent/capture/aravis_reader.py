@@ -27,7 +27,7 @@ ANSWER_S = 0.25
 """How long its answer takes at most before it counts as silent, seconds."""
 
 REGISTER = 0x0A00
-"""GigE Vision's control channel privilege: every such camera has it."""
+"""GigE Vision's control channel privilege: every such camera has it; 0 when nobody controls it."""
 
 _WAKE_US = 50_000
 
@@ -169,7 +169,11 @@ class Reader:
             self.asking_since_s = now_s
             try:
                 if self.camera.is_gv_device():
-                    self.camera.get_device().read_register(REGISTER)
+                    found = self.camera.get_device().read_register(REGISTER)
+                    privilege = found[-1] if isinstance(found, tuple) else found
+                    if not privilege:
+                        self.lost = "it was started anew, or another program took it"
+                        return
                 else:
                     self.camera.get_integer("Width")
             except Exception as error:  # noqa: BLE001  GLib's errors have no common class without gi
@@ -190,7 +194,7 @@ class Reader:
         threading.Thread(target=self.watch, daemon=True).start()
         while not self.ended.is_set():
             if self.lost:
-                raise GoneError("unplugged", f"the camera does not answer: {self.lost}")
+                raise GoneError("unplugged", f"the camera is lost: {self.lost}")
             buffer = self.stream.timeout_pop_buffer(_WAKE_US)
             now_s = time.monotonic()
             if buffer is not None:

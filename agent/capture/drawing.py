@@ -56,14 +56,16 @@ def draw(shot: Shot, path: Path) -> None:
         InputError: the file cannot be written.
     """
     figure_class = _library("matplotlib.figure").Figure
-    figure = figure_class(figsize=(17, 6.2), layout="constrained", facecolor="white")
-    panels = figure.subplots(1, 3, width_ratios=(1.25, 1.1, 0.9))
+    figure = figure_class(figsize=(17, 6.0), layout="constrained", facecolor="white")
+    places = figure.add_gridspec(2, 3, width_ratios=(1.25, 1.1, 0.8), height_ratios=(1.5, 1))
+    panels = [figure.add_subplot(place) for place in (places[:, 0], places[:, 1], places[0, 2], places[1, 2])]
     figure.suptitle(shot.title, fontsize=13, color=INK, fontweight="bold")
     _frame_panel(figure, panels[0], shot)
     _map_panel(figure, panels[1], shot)
-    _figures_panel(panels[2], shot)
+    _histogram_panel(panels[2], shot)
+    _figures_panel(panels[3], shot)
     try:
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=110, bbox_inches="tight", pad_inches=0.15)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be written: {error}", where=str(path), remedy="give the path of a PNG") from error
 
@@ -115,7 +117,7 @@ def _map_panel(figure: Any, axis: Any, shot: Shot) -> None:
     axis.set_ylabel("y, mm")
 
 
-def _figures_panel(axis: Any, shot: Shot) -> None:
+def _histogram_panel(axis: Any, shot: Shot) -> None:
     axis.set_title("Elements by temperature", color=INK)
     if shot.map_K is None:
         _say(axis, "")
@@ -124,9 +126,13 @@ def _figures_panel(axis: Any, shot: Shot) -> None:
         axis.set_xlabel("kelvin")
         axis.set_ylabel("elements")
         axis.spines[["top", "right"]].set_visible(False)
+
+
+def _figures_panel(axis: Any, shot: Shot) -> None:
+    axis.set_axis_off()
     widest = max(len(name) for name, _ in shot.figures)
     text = "\n".join(f"{name:<{widest}}  {value}" for name, value in shot.figures)
-    axis.text(0.0, -0.17, text, transform=axis.transAxes, va="top", family="monospace", fontsize=8.5, color=INK)
+    axis.text(0.0, 0.95, text, transform=axis.transAxes, va="top", family="monospace", fontsize=10, color=INK)
 
 
 def _say(axis: Any, text: str) -> None:

@@ -144,7 +144,8 @@ def _line_through_all_but_one(scaled: Points) -> tuple[int, ...] | None:
             if count == POINTS_MIN:
                 return first, second
             continue
-        away = np.abs(np.cross(along, scaled - scaled[first])) / length
+        beside = scaled - scaled[first]
+        away = np.abs(along[0] * beside[:, 1] - along[1] * beside[:, 0]) / length
         on_line = np.flatnonzero(away < DEGENERATE)
         if on_line.size >= count - 1:
             return tuple(int(number) for number in on_line)

@@ -143,5 +143,5 @@ def _lines(document: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             (name, f"{value} (4 points: always 0)" if name == "registration" else value) for name, value in lines
         ]
     elif points:
-        lines = [(name, f"{value} of {points}" if name == "registration" else value) for name, value in lines]
+        lines = [(name, f"{value}, {points} points" if name == "registration" else value) for name, value in lines]
     return tuple(lines)

@@ -20,11 +20,11 @@ from thermal.geometry import Geometry
 SHIFTS_MAX = 24
 """How far the outline is looked for at most, pixels."""
 
-ACROSS_ELEMENTS = 1.5
-"""Distance from the outline at which the step is taken, elements to either side, and a pixel at least."""
+ACROSS_PX_MIN = 1.0
+"""Distance from the outline at which the step is taken, pixels to either side: the accepted shift, or this."""
 
-ACROSS_PX_MAX = 16
-"""The same in pixels, at most."""
+PLATEAU = 0.95
+"""Share of the largest step from which a shift counts as seeing it."""
 
 CLEARLY = 1.2
 """How much larger the step must be where the outline is found than where it is expected."""
@@ -64,10 +64,15 @@ class OutlineCheck:
             for down in range(-self.reach, self.reach + 1)
             for right in range(-self.reach, self.reach + 1)
         }
-        best = max(steps, key=lambda shift: (abs(steps[shift]), -np.hypot(*shift)))
-        if self._kelvin(steps[best], float(counts.mean(dtype=np.float64))) < self.contrast_min_K:
+        best = max(map(abs, steps.values()))
+        if self._kelvin(best, float(counts.mean(dtype=np.float64))) < self.contrast_min_K:
             return None
-        return best if abs(steps[best]) > CLEARLY * abs(steps[0, 0]) else (0, 0)
+        if best <= CLEARLY * abs(steps[0, 0]):
+            return 0, 0
+        # Around the right shift lies a plateau, as wide as the two sides of the outline are apart.
+        plateau = np.array([shift for shift, step in steps.items() if abs(step) >= PLATEAU * best])
+        right, down = np.rint(plateau.mean(axis=0))
+        return int(right), int(down)
 
     def _step(self, counts: NDArray[np.float32], right: int, down: int) -> float:
         """Return the mean step across the shifted outline, counts."""
@@ -97,11 +102,11 @@ class OutlineCheck:
 
 def margin_px(shift_max_px: float) -> int:
     """Return how much of the frame around the part the check needs, pixels."""
-    return _reach(shift_max_px) + ACROSS_PX_MAX
+    return _reach(shift_max_px) + int(np.ceil(max(shift_max_px, ACROSS_PX_MIN))) + 1
 
 
 def _reach(shift_max_px: float) -> int:
-    return int(min(SHIFTS_MAX, np.ceil(2 * shift_max_px) + 2))
+    return int(min(SHIFTS_MAX, np.ceil(2 * shift_max_px) + 4))
 
 
 def make_outline_check(
@@ -117,7 +122,7 @@ def make_outline_check(
     dx_mm = below.dx_m * 1e3
     origin_mm = (below.origin_m[0] * 1e3, below.origin_m[1] * 1e3)
     pixel_mm = 1.0 / float(registration.pixels_per_mm(placement.on_plate(_middle(below)))[0])
-    away_mm = min(max(ACROSS_ELEMENTS * dx_mm, 1.5 * pixel_mm), ACROSS_PX_MAX * pixel_mm)
+    away_mm = max(shift_max_px, ACROSS_PX_MIN) * pixel_mm
     edge, normal = _edges(below)
     centres = element_centres_mm(dx_mm, origin_mm, below.row[edge], below.col[edge])
     rim = centres + normal * dx_mm / 2

@@ -1,6 +1,6 @@
 """The sparse matrix that makes a map of a frame: bad pixels replaced, pixels averaged over every element.
 
-Every element is sampled on a square grid of points, about 1.5 a pixel, and the frame is read at each of them
+Every element is sampled on a square grid of points, one or two a pixel, and the frame is read at each of them
 between its four pixels (bilinear). Where pixels are small, that is their average by the area that they share with
 the element; where pixels are larger than elements, it is interpolation. Weights of an element sum to 1; constants
 are kept, and so is what changes linearly over the frame. The matrix is made once for a geometry.
@@ -16,9 +16,11 @@ from scipy.sparse import csr_array, diags_array
 
 from agent.capture.registration import Registration
 
-SAMPLES_A_PIXEL = 1.5
-SIDE_MIN, SIDE_MAX = 2, 16
+SIDE_MIN, SIDE_MAX = 2, 32
 """Points along an element's side."""
+
+FINE_BELOW_PX = 6.0
+"""Pixels along an element's side below which there are two points a pixel, else one: then weights are even."""
 
 _CHUNK = 1_000_000
 """Points worked on at once: bounds the memory, about 100 MB."""
@@ -98,7 +100,8 @@ def make_resampling(
     width, height = registration.frame_px
     centre = placement.on_plate(centres_mm.mean(axis=0, keepdims=True))
     density = float(registration.pixels_per_mm(centre)[0]) * dx_mm
-    side = int(np.clip(np.ceil(SAMPLES_A_PIXEL * density) if np.isfinite(density) else 0, SIDE_MIN, SIDE_MAX))
+    wanted = np.ceil(density) if density >= FINE_BELOW_PX else np.round(2 * density)
+    side = int(np.clip(np.nan_to_num(wanted), SIDE_MIN, SIDE_MAX))
     at = (np.arange(side) + 0.5) / side - 0.5
     within = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2) * dx_mm
     step = max(1, _CHUNK // len(within))
