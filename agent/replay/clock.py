@@ -1,7 +1,7 @@
 """The clock of a replay: an event loop that runs a number of times faster than real time, and can be held.
 
-Timers run at exactly their time: where this machine is late the clock stands still for it, so that a replay never
-falls back for want of computing power here. It is held at a moment that must not pass before an answer is there.
+Timers run at exactly their time, and the clock stands still while this process computes: a replay never falls back
+for want of computing power here. It is held at a moment that must not pass before an answer is there.
 """
 
 from __future__ import annotations
@@ -67,14 +67,16 @@ class ReplayLoop(asyncio.SelectorEventLoop):
             return SLICE_S
         return None if math.isinf(free_s) else max(0.0, free_s / self._speed - self._behind_s)
 
-    def advance(self, timeout_s: float | None, *, whole: bool) -> None:
-        """Set the clock on after a wait, to the next timer at most; `whole`: only that timer was waited for."""
+    def advance(self, idle_s: float, *, whole: bool) -> None:
+        """Set the clock on after a wait of `idle_s` real seconds, to the next timer at most.
+
+        whole: nothing came, so that timer is due. What this process computed meanwhile does not count.
+        """
         real_s = time.monotonic()
         passed_s, self._seen_s = real_s - self._seen_s, real_s
-        next_s = math.inf if timeout_s is None else self._now_s + timeout_s
-        limit_s = min(next_s, self._hold_at_s)
+        limit_s = min(self._next_timer_s(), self._hold_at_s)
         if limit_s > self._now_s:
-            on_s = limit_s if whole and math.isfinite(limit_s) else self._now_s + passed_s * self._speed
+            on_s = limit_s if whole and math.isfinite(limit_s) else self._now_s + idle_s * self._speed
             on_s = min(limit_s, on_s)
             behind_s = self._behind_s + passed_s - (on_s - self._now_s) / self._speed
             self._behind_s = min(max(0.0, behind_s), BEHIND_S_MAX)
@@ -82,10 +84,10 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         if self._now_s >= self._hold_at_s:
             self._hold_on(real_s, passed_s)
 
-    def until_next_timer_s(self) -> float | None:
-        """Return when the next timer is due, seconds from now; None without one."""
+    def _next_timer_s(self) -> float:
+        """Return when the next timer is due; infinite without one."""
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        return max(0.0, scheduled[0].when() - self._now_s) if scheduled else None
+        return scheduled[0].when() if scheduled else math.inf
 
     def _hold_on(self, real_s: float, passed_s: float) -> None:
         if self._held_since_s is None:
@@ -106,9 +108,8 @@ class _PacedSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         loop = self._loop
         if timeout is not None and timeout <= 0:  # something is ready to run
-            ready = super().select(0)
-            loop.advance(loop.until_next_timer_s(), whole=False)
-            return ready
+            return super().select(0)
+        began_s = time.monotonic()
         ready = super().select(loop.wait_s(timeout))
-        loop.advance(timeout, whole=not ready)
+        loop.advance(time.monotonic() - began_s, whole=not ready)
         return ready

@@ -20,8 +20,8 @@ from agent.uplink import LinkListener
 from cosmic.errors import RefusedError
 from protocol.messages import AgentMessage, CoordinatorMessage, Decisions, JobReady, Progress
 
-LINK, COVER = "link", "cover"
-"""As whom the gate holds the clock: until the link is up, until the buffer holds what it held then."""
+LINK, COVER, CUT = "link", "cover", "cut"
+"""As whom the gate holds the clock: until the link is up, the buffer holds what it held then, the link is cut."""
 
 
 class Decider(Protocol):
@@ -141,8 +141,10 @@ class LinkGate:
         self.ready = False
         running, self._running = self._running, None
         if running is not None:
+            self._loop.hold(CUT)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            self._loop.release(CUT)
             self.decider.ready = False
         self._loop.release(LINK)
         self._more.set()

@@ -30,8 +30,8 @@ from thermal.part import Part
 CLOCK_STEP_S = 1e-6
 """What counts as the same moment: recorded times are rounded to it."""
 
-HOLDER = "decision"
-"""As whom the printer holds the clock."""
+HOLDER, READ = "decision", "part"
+"""As whom the printer holds the clock: for a decision, and while the part is read from disk."""
 
 HOLD_EARLY_S = WAKE_EARLY_S + 0.0005
 """How long before a deadline the clock is held: before the agent's own timer for it."""
@@ -124,7 +124,9 @@ class RecordedPrinter:
     async def _spread(self, script: LayerScript, listener: Listener) -> None:
         await self.until(script.spreading_at_s)
         listener(SpreadingStarted(script.layer, script.spreading_s))
-        await asyncio.to_thread(self._part.geometry_of, script.layer)  # read now, as the agent does
+        self._loop.hold(READ)
+        await asyncio.to_thread(self._part.geometry_of, script.layer)  # now, as the agent does
+        self._loop.release(READ)
         await self.until(script.ready_at_s)
 
     async def _scan_layer(self, script: LayerScript, listener: Listener) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, Simulated, Uplink
 from agent.keeper import Handover
-from agent.observers import HandedOver, Happening, Observers, WindowEnded
+from agent.observers import HandedOver, Happening, JobEnded, Observers, WindowEnded, now_s
 from agent.printing import Printing
 from agent.recorder.errors import RecordingError
 from agent.recorder.reading import Recording
@@ -88,7 +88,7 @@ def replay(
         loop = runner.get_loop()
         assert isinstance(loop, ReplayLoop)
         heard = runner.run(_print(recording, script, part, choices, loop, told))
-        recorded_s, held_s = loop.time() - script.begin_s, loop.held_s
+        recorded_s, held_s = heard.ended_s - script.begin_s, loop.held_s
     rule = choices.rule or _recorded(recording, "uplink", "rule", None) or "input"
     return Outcome(
         comparison=compare(recording, script, part, heard.handovers, heard.causes, rule),
@@ -227,6 +227,7 @@ class _Heard:
     def __init__(self, told: Callable[[Happening], None]) -> None:
         self.handovers: dict[tuple[int, int], Handover] = {}
         self.causes: dict[tuple[int, int], str] = {}
+        self.ended_s = 0.0
         self._told = told
 
     def observe(self, happening: Happening) -> None:
@@ -235,6 +236,8 @@ class _Heard:
                 self.handovers[handover.layer, handover.window] = handover
             case WindowEnded(handover=handover, cause=cause) if cause:
                 self.causes[handover.layer, handover.window] = cause
+            case JobEnded():
+                self.ended_s = now_s()
             case _:
                 pass
         self._told(happening)
