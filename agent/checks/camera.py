@@ -16,7 +16,7 @@ from agent.checks.finding import Finding, Verdict
 from agent.configuration import AgentConfiguration
 from thermal.part import Part
 
-ANY_AGE_MS = 1e12
+ANY_AGE_MS = 1e13
 """While nothing prints, a folder gets no new frame: the newest will do, and its age is told."""
 
 

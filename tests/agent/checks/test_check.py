@@ -102,7 +102,7 @@ def test_1_a_key_that_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixture
 async def test_2_a_part_that_is_damaged(good: dict[str, Any], square_folder: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(square_folder, damaged)
-    (damaged / "manifest.json").write_bytes(b"{")
+    (damaged / "part.json").write_bytes(b"{")
     found = await findings({**good, "printer": {**good["printer"], "part": str(damaged)}})
     assert found["part"].verdict is Verdict.FAILED
     assert str(damaged) in found["part"].text
@@ -218,7 +218,7 @@ def registration(tmp_path: Path) -> Path:
     lines = [f"{u},{v},{(u - 10) * 0.05},{(v - 10) * 0.05}" for u, v in corners]
     points.write_text("u_px,v_px,x_mm,y_mm\n" + "\n".join(lines) + "\n")
     made = tmp_path / "registration.toml"
-    words = ["capture", "register", str(points), "--frame", "120x120", "-o", str(made)]
+    words = ["capture", "register", str(points), "--size", "120x120", "-o", str(made)]
     assert run(app, "cosmic-agent", words) == 0
     return made
 
@@ -230,6 +230,33 @@ def folder_camera(folder: Path, registration: Path) -> dict[str, Any]:
         "folder": {"directory": str(folder), "pattern": "*.npy"},
         "registration": {"file": str(registration)},
     }
+
+
+async def test_12_a_socket_that_cannot_be_made(good: dict[str, Any], tmp_path: Path) -> None:
+    printer = {**good["printer"], "driver": "socket", "socket": {"path": str(tmp_path / "nowhere" / "s")}}
+    bad = await the_only_fault({**good, "printer": printer})
+    assert (bad.name, "printer.socket.path" in bad.remedy) == ("driver", True)
+    printer["socket"] = {"path": str(tmp_path / "s")}
+    found = await findings({**good, "printer": printer})
+    assert found["driver"].verdict is Verdict.OK
+    assert not (tmp_path / "s").exists()
+
+
+async def test_13_build_files_whose_folder_is_missing_or_that_are_of_another_part(
+    good: dict[str, Any], tmp_path: Path
+) -> None:
+    folders = {"input_directory": str(tmp_path / "in"), "output_directory": str(tmp_path / "out")}
+    printer = {**good["printer"], "driver": "file", "dispatch": "layer", "file": folders}
+    bad = await the_only_fault({**good, "printer": printer})
+    assert (bad.name, "make the folder" in bad.remedy) == ("driver", True)
+    for folder in folders.values():
+        Path(folder).mkdir()
+    found = await findings({**good, "printer": printer})
+    assert "no build file '*.cli' waits" in found["driver"].text
+    shutil.copy(Path(__file__).parents[3] / "examples" / "islands.cli", tmp_path / "in" / "layer0.cli")
+    bad = await the_only_fault({**good, "printer": printer})
+    assert bad.name == "driver"
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_the_commands_document_says_all_and_its_exit_code_the_verdict(
