@@ -16,7 +16,7 @@ from agent.capture.choose import make_camera
 from agent.capture.registered import RegisteredCamera
 from agent.configuration import AgentConfiguration
 from agent.driver import Driver
-from agent.driver.simulated import SimulatedPrinter
+from agent.driver.choose import ladder_of, make_driver
 from agent.journal import Journal
 from agent.mqtt import Publisher
 from agent.observers import Observers
@@ -32,7 +32,6 @@ from agent.tally import Tally
 from agent.uplink import Uplink
 from agent.uplink.credentials import read_token, tls_context
 from cosmic.web.missing import check_libraries
-from fallback import make_ladder
 from protocol.messages import OpenJob
 from thermal.part import Part
 
@@ -104,11 +103,11 @@ def assemble(settings: AgentConfiguration) -> Agent:
     """
     part = find_part(settings, read_token(settings.uplink), tls_context(settings.uplink))
     named = settings.fallback.order
-    ladder = make_ladder([named] if isinstance(named, str) else named, settings.fallback.seed)
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")  # a label: nothing is decided by it
     job = settings.printer.job or f"{part.name}-{started}"
     plant = Plant(part, settings.capture.residual)
-    driver = SimulatedPrinter(part, settings.printer.simulated, plant)
+    driver = make_driver(settings.printer, part, plant)
+    ladder = ladder_of(driver, [named] if isinstance(named, str) else named, settings.fallback.seed)
     camera = make_camera(settings.capture, part, plant)
     status = Status(job)
     observers = Observers(Journal(job, settings.printer.guard_ms / 1e3), status)

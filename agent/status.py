@@ -13,9 +13,11 @@ from enum import Enum
 
 import structlog
 
+from agent.driver.interface import Connected
 from agent.observers import (
     CoordinatorConfigured,
     CoordinatorLoading,
+    DriverTold,
     Happening,
     JobBegan,
     JobEnded,
@@ -179,6 +181,8 @@ class Status:
                 self.job_done(reason)
             case MachineFault(text=text):
                 self.machine_fault(text)
+            case DriverTold(event=Connected()):
+                self.machine_back()
             case Stopping(text=text):
                 self.stopping(text)
             case RecordingStopped(cause=cause, remedy=remedy):
@@ -293,6 +297,12 @@ class Status:
         self.fault = text
         self._changed(Subject.STATE)
         self._happened(StatusEvent("fault", text))
+
+    def machine_back(self) -> None:
+        """The machine's driver is there again: its fault is over."""
+        if self.fault:
+            self.fault = ""
+            self._changed(Subject.STATE)
 
     def stopping(self, text: str) -> None:
         """The agent was told to stop."""

@@ -176,6 +176,7 @@ class Printing:
     def driver_event(self, event: DriverEvent) -> None:
         """Take in what the printer tells, and what must have happened before it."""
         at_s = now_s()
+        self._silence.heard()
         self.observers.tell(DriverTold(event, at_s))
         try:
             for happened in self._follower.follow(event, at_s, self.keeper.handed):

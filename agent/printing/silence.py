@@ -24,8 +24,13 @@ class Silence:
         self._overdue_s = overdue_s
         self._pause_s = overdue_s
         self._due_s: float | None = None
+        self._heard_s = 0.0
         self._said = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def heard(self) -> None:
+        """Something came from the machine: it is not silent, whatever is overdue."""
+        self._heard_s = asyncio.get_running_loop().time()
 
     def expect(self, due_s: float | None) -> None:
         """Expect the next event at loop time `due_s`; None: the machine waits for us, or there is none."""
@@ -48,7 +53,7 @@ class Silence:
     def _overdue(self) -> None:
         loop = asyncio.get_running_loop()
         assert self._due_s is not None, "a timer runs only while something is expected"
-        silent_s = loop.time() - self._due_s
+        silent_s = loop.time() - max(self._due_s, self._heard_s)
         if silent_s > SAY_AFTER_S and not self._said:
             self._said = True
             _log.warning("machine_silent", silent_s=round(silent_s, 3), remedy="see to the machine and its driver")
