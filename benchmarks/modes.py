@@ -3,7 +3,7 @@
 Runs the real controller over real SmartScan orders on a virtual clock; times are drawn from a platform profile.
 Dense operators are as large as the paper's; what workers answer is computed by the part's own operator.
 
-    python benchmarks/modes.py --shape "segmented gear" --area 16 --groups 12 --rows 12
+    python benchmarks/modes.py --shape segmented-gear --area 16 --groups 12 --rows 12
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def job(part: Part, plan: Plan, layers: int, seed: int, predictor: Predictor) ->
 def main() -> None:
     """Print the table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shape", default="segmented gear")
+    parser.add_argument("--shape", default="segmented-gear")
     parser.add_argument("--area", type=float, default=16.0, help="cm2")
     parser.add_argument("--speed", type=float, default=0.8, help="m/s")
     parser.add_argument("--groups", type=int, default=12)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,34 @@ def test_a_coordinator_killed_in_a_layer_costs_only_what_the_buffer_did_not_hold
     (rejoining,) = lines(folder, "rejoining")
     assert rejoining["layer"] == 1
     assert rejoining["printed"] > 8
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel in numpy's place in the cache of deploy: nothing is downloaded."""
+    cache = tmp_path / "cache" / "cosmic" / "wheels"
+    cache.mkdir(parents=True)
+    name = f"numpy-{metadata.version('numpy')}-cp313-cp313-manylinux_2_28_aarch64.whl"
+    with zipfile.ZipFile(cache / name, "w") as archive:
+        archive.writestr("numpy/version.py", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("wheels")
+def test_functions_are_deployed_print_the_job_and_are_removed_without_an_account(tmp_path: Path) -> None:
+    for library in ("moto", "awslambdaric", "boto3"):
+        pytest.importorskip(library, reason=f"{library} is not installed: functions cannot be run")
+    verdict = demo(tmp_path / "demo", "--layers", "2", "--engine", "lambda")
+    assert (verdict["layers"], verdict["every_cell_once"]) == (2, True)
+    assert verdict["orders_equal"] == verdict["orders_checked"] == 2
+    functions = verdict["functions"]
+    assert functions["engine"] == "lambda eu-central-1 3 x 2x1 float64 speculative"
+    assert functions["functions"] == 6
+    assert functions["rounds"] >= 2
+    assert functions["guesses_right"] > 0
+    assert functions["requests"] == functions["requests_reported"] == functions["invocations"]
+    assert abs(functions["difference_percent"]) < 25.0
+    assert functions["left"] == []
 
 
 def test_a_solid_that_is_not_there_is_named(tmp_path: Path) -> None:
