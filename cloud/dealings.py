@@ -53,14 +53,24 @@ def clustered(transitions: NDArray[np.integer], groups: int) -> Groups:
     dealt = []
     for group in range(groups):
         members: list[int] = []
-        pull = np.where(left, both @ left.astype(np.int64), -1)
+        pull = both @ left.astype(np.int64)
+        towards = np.zeros(cells, dtype=np.int64)
         for _ in range(size + (group < longer)):
-            cell = int(np.argmax(pull))
+            cell = int(np.argmax(np.where(left, pull, -1)))
             left[cell] = False
             members.append(cell)
-            pull = np.where(left, both[:, members].sum(axis=1), -1)
+            towards += both[cell]
+            pull = towards
         dealt.append(tuple(sorted(members)))
     return tuple(dealt)
+
+
+def listed_groups(known: Iterable[NDArray[np.integer] | int], groups: int) -> tuple[Groups, ...]:
+    """Return for every geometry its groups: clustered where transitions are known, else by the cells' numbers.
+
+    known: transitions of a geometry, int[cells, cells], or its number of cells.
+    """
+    return tuple(contiguous(one, groups) if isinstance(one, int) else clustered(one, groups) for one in known)
 
 
 def groups_of(plan: Plan, geometry: int, cells: int) -> Groups:

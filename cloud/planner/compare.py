@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cloud.dealings import listed_groups
 from cloud.planner.job import Job
 from cloud.planner.model import Criterion, Estimate, Model, Point
 from cloud.planner.platform import Platform
@@ -77,6 +78,8 @@ def propose(
             f"there is no strategy '{strategy}'", where="strategy", remedy=f"use one of: {', '.join(STRATEGIES)}"
         )
     limits = limits or Limits()
+    if job.transitions and "clustered" not in space.dealings:
+        space = replace(space, dealings=(*space.dealings, "clustered"))
     model = Model(job, platform, seed, criterion=criterion)
     found = {"cosmic": search(model, space, objective, limits)}
     for name in COMPARISONS:
@@ -119,12 +122,14 @@ def comparison(
 
 def plan_of(job: Job, strategy: str, point: Point, engine: EngineName) -> Plan:
     """Return the plan that engines and `deploy` follow."""
+    groups, dealing = point.pattern.groups, point.pattern.dealing
     return Plan(
         part=job.part or "0" * 64,
         engine=engine,
         strategy=strategy,
-        groups=point.pattern.groups,
-        dealing=point.pattern.dealing,
+        groups=groups,
+        dealing=dealing,
+        listed=listed_groups(job.transitions, groups) if dealing == "clustered" else None,
         rows=point.rows,
         columns=point.columns,
         mode=point.mode,

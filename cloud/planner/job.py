@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.orders import Transitions
 from cosmic.errors import PartError
 from thermal.order import part_operator
 from thermal.part import Part
@@ -35,6 +36,9 @@ class Job:
         variant: the operator of the part: `polynomial`, `steps`, `opaque` or `dense`.
         tolerance: of that operator, as a share of the 2-norm of the map.
         hatch_m: distance between hatches, the side of an element, m.
+        geometry: number of the layer's geometry in the part.
+        transitions: of every geometry of the part how often each cell followed each other one in earlier prints,
+            int64[cells, cells], or its number of cells; empty: not known, so that cells cannot be clustered.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Job:
     variant: str = "polynomial"
     tolerance: float = 1e-8
     hatch_m: float = 0.2e-3
+    geometry: int = 0
+    transitions: tuple[Transitions, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -65,11 +71,15 @@ class Job:
         """All distinct operators as float64 matrices."""
         return np.unique(self.lengths).size * self.elements**2 * 8
 
-    def with_changes(self, speed_mm_s: float | None = None, spreading_s: float | None = None) -> Job:
-        """Return the job at another speed (the hatch stays) or with another pause."""
+    def with_changes(
+        self, speed_mm_s: float | None = None, spreading_s: float | None = None, layer_s: float | None = None
+    ) -> Job:
+        """Return the job at another speed (the hatch stays) or time of a layer, or with another pause."""
         step_s = self.step_s
         if speed_mm_s is not None:
             step_s = self.hatch_m / (speed_mm_s / 1e3)
+        if layer_s is not None:
+            step_s = layer_s / float(self.lengths.sum())
         return replace(self, step_s=step_s, spreading_s=self.spreading_s if spreading_s is None else spreading_s)
 
     @property
@@ -130,6 +140,7 @@ def job_of(part: Part, *, smartscan: bool = True, seed: int = 0, predictor: str 
         orders=orders,
         guesses=guesses,
         hatch_m=part.process.element_m,
+        geometry=geometry.number,
         variant=part.manifest.operator.variant,
         tolerance=part.manifest.operator.tolerance,
     )

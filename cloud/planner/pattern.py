@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.dealings import contiguous, round_robin
+from cloud.dealings import clustered, contiguous, round_robin
 from cloud.planner.job import Job
-from cloud.plans import DealingRule, group_of_cells
+from cloud.plans import DealingRule, Groups, group_of_cells
 
 Mask = NDArray[np.bool_]
 
@@ -51,7 +51,7 @@ class Pattern:
 
 def pattern_of(job: Job, groups: int, dealing: DealingRule = "contiguous") -> Pattern:
     """Return the pattern of a job's orders when its cells are dealt to `groups` groups."""
-    dealt = (round_robin if dealing == "round-robin" else contiguous)(job.cells, groups)
+    dealt = dealt_of(job, groups, dealing)
     group = np.array(group_of_cells(dealt, job.cells))
     operators = max(np.unique(job.lengths[list(members)]).size for members in dealt if members)
     needed = group[job.orders]
@@ -65,6 +65,14 @@ def pattern_of(job: Job, groups: int, dealing: DealingRule = "contiguous") -> Pa
     wasted = np.zeros_like(switches)
     wasted[:, :-1] = (guessed[:, :-1] != needed[:, :-1]) & (guessed[:, :-1] != needed[:, 1:])
     return Pattern(groups, dealing, operators, switches, right, wasted)
+
+
+def dealt_of(job: Job, groups: int, dealing: DealingRule) -> Groups:
+    """Return the groups of a job's cells under a dealing; clustered needs the job's transitions."""
+    if dealing == "clustered":
+        known = job.transitions[job.geometry]
+        return contiguous(known, groups) if isinstance(known, int) else clustered(known, groups)
+    return (round_robin if dealing == "round-robin" else contiguous)(job.cells, groups)
 
 
 def group_counts(cells: int) -> list[int]:

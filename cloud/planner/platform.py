@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from cloud.bills import Price, price_of, shipped_prices
+from cloud.planner.spaces import Space
 from cloud.simulation.profile import MEASURED_TABLES, Profile, read_profile
 from cosmic.errors import ConfigurationError
 from protocol.limits import PositiveFloat, PositiveInt
@@ -50,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     machine_vcpus: PositiveFloat
     machine_factor_max: PositiveInt
     dense_bytes_s: PositiveFloat
+    printer_gb: PositiveFloat
+    coordinator_dense_bytes_s: PositiveFloat
     polynomial_ms: PositiveFloat
 
 
@@ -204,6 +207,16 @@ class Platform:
         return np.interp(lengths, known, at_s)
 
     @property
+    def dense_bytes_s(self) -> float:
+        """Bytes a second of a dense product by all processes of the coordinator's machine.
+
+        Measured where the profile is of engine local: with as many processes at a time as give most.
+        """
+        if self.extra.measured.engine != "local" or not self.extra.crowd:
+            return self.settings.coordinator_dense_bytes_s
+        return max(self.profile.product_bytes_s * row.workers / row.factor for row in self.extra.crowd)
+
+    @property
     def delay_sigma(self) -> float:
         """Sigma of the log-normal part of the invocation delay, without unit."""
         profile = self.profile
@@ -219,7 +232,7 @@ class Platform:
 def read_platform(
     profile: str = "paper", prices: Path | None = None, changes: Sequence[str] = ()
 ) -> tuple[Platform, dict[str, float]]:
-    """Return the platform, and the changes that are not of it but of the job (`speed_mm_s`, `spreading_s`).
+    """Return the platform, and the changes that are not of it but of the job (`JOB_KEYS`).
 
     Args:
         profile: name of a shipped profile, or path of a TOML file.
@@ -234,12 +247,18 @@ def read_platform(
     rows = shipped_prices() if prices is None else _prices(prices)
     function, machine = _by_the_second(price_of(base.price, rows)), price_of(MACHINE, rows)
     settings = shipped_settings()
+    if extra.measured.processors:
+        settings = msgspec.structs.replace(settings, concurrency_max=max(row.workers for row in extra.crowd))
     job: dict[str, float] = {}
     for change in changes:
         key, value = _parse(change)
         if key in JOB_KEYS:
             if not value > 0:
                 raise ConfigurationError(f"{key} = {value:g} is not possible", where="--what-if", remedy="above 0")
+            if {key, *job} >= {"speed_mm_s", "layer_s"}:
+                raise ConfigurationError(
+                    "speed_mm_s and layer_s say the same", where="--what-if", remedy="give one of the two"
+                )
             job[key] = value
         elif key in PRICE_KEYS and key.startswith("machine"):
             machine = _changed(machine, key, value)
@@ -272,7 +291,15 @@ def _between(known: Sequence[tuple[int, float]], at: float) -> float:
     return float(np.exp(np.interp(np.log(at), sizes, seconds)) * max(1.0, at / math.exp(sizes[-1])))
 
 
-JOB_KEYS = ("speed_mm_s", "spreading_s")
+def space_of(platform: Platform, space: Space) -> Space:
+    """Return what is searched of a space on a platform: processes of one machine always run."""
+    if platform.extra.measured.engine != "local":
+        return space
+    memory_mb = platform.profile.product_memory_mb
+    return replace(space, modes=("persistent",), memories_mb=(memory_mb,))
+
+
+JOB_KEYS = ("speed_mm_s", "layer_s", "spreading_s")
 PRICE_KEYS = ("gb_second", "request", "machine_hour", "machine_gb")
 NUMBERS = tuple(field.name for field in msgspec.structs.fields(Profile) if field.name not in {
     "name", "price", "cold_idle_s", "cold_share",

@@ -6,6 +6,7 @@ too dear, or worse than the best one found.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from cloud.planner.candidates import Candidates, candidates_of
 from cloud.planner.model import Estimate, Model, Point
+from cloud.planner.platform import LARGER
 from cloud.planner.spaces import Space
 from cloud.plans import Precision
 from cosmic.errors import ConfigurationError
@@ -111,12 +113,21 @@ def _best(model: Model, candidates: Candidates, objective: Objective, limits: Li
     best: tuple[float, float] | None = None
     chosen: tuple[Point, Estimate] | None = None
     estimated = 0
+    hopeless: dict[int, bool] = {}
     for number in numbers[np.argsort(bound[numbers], kind="stable")].tolist():
         if prune and best is not None and bound[number] > best[0]:
             break
         point = candidates.point(number)
-        if prune and model.hopeless(point, probed, late_max, limits.deadline_s):
-            continue
+        if prune:
+            # A cut that is late where nobody waits for functions is late in every mode and with every dealing.
+            cut = int(candidates.shape[number])
+            if cut not in hopeless:
+                nobody_waits = replace(point, mode="persistent")
+                hopeless[cut] = model.hopeless(nobody_waits, probed, late_max, limits.deadline_s)
+            if hopeless[cut] or (
+                point.mode != "persistent" and model.hopeless(point, probed, late_max, limits.deadline_s)
+            ):
+                continue
         estimate = model.estimate(point)
         estimated += 1
         key = (estimate.cost_usd, estimate.runtime_s) if objective == "cost" else (
@@ -181,9 +192,16 @@ def _check_shapes(model: Model, space: Space) -> None:
     blocks, columns = -(-n // rows), np.full(rows.size, n)
     if any(np.isfinite(platform.product_s(blocks, columns, p, 10_240)).any() for p in space.precisions):
         return
+    needed = n * -(-n // 256)
+    shapes = [row.rows * row.columns for row in platform.extra.product if row.precision in space.precisions]
+    has = f"the largest has {max(shapes):,} values" if shapes else "it has none in this precision"
+    # A profile's layer of so many elements, cut over 4 workers, gives blocks large enough to be trusted here.
+    elements = math.sqrt(4 * needed / LARGER)
+    area_cm2 = max(0.5, elements * (model.job.hatch_m * 100) ** 2)
     raise ConfigurationError(
         f"the profile has no product times for {' or '.join(space.precisions)} blocks of {n} columns",
         where=f"profile {platform.profile.name}",
-        why="times are trusted for blocks up to 64 times smaller or 16 times larger than those measured",
-        remedy="measure such shapes, or leave [[product]] away and give product_bytes_s",
+        why=f"blocks have {needed:,} values or more, and {has}; up to {LARGER:.0f} times as many are trusted",
+        remedy=f"measure them: cosmic-cloud profile --area {math.ceil(area_cm2 * 10) / 10:g},"
+        " or leave [[product]] away and give product_bytes_s",
     )

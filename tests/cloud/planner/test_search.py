@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from cloud.dealings import groups_of, listed_groups, transition_counts
 from cloud.planner.candidates import candidates_of
-from cloud.planner.compare import propose
+from cloud.planner.compare import plan_of, propose
 from cloud.planner.job import Job, random_job
 from cloud.planner.model import Model
 from cloud.planner.platform import Platform, read_platform
-from cloud.planner.report import document, remedies
+from cloud.planner.report import document, nearest_miss, remedies
 from cloud.planner.search import Limits, search
 from cloud.planner.spaces import PAPER, Space
 from cosmic.errors import ConfigurationError, UsageError
@@ -98,6 +100,8 @@ def test_a_budget_below_the_cheapest_plan_says_what_it_would_take(job: Job, pape
     tight = propose(job, paper, space=PAPER, limits=Limits(budget_usd=needed / 2))
     assert not tight.chosen.feasible
     assert remedies(tight)[0] == f"allow {needed:.6f} USD a layer"
+    assert nearest_miss(tight).endswith(f"{needed:.6f} USD where {needed / 2:.6f} USD are allowed")
+    assert propose(job, paper, space=PAPER, limits=Limits(budget_usd=needed * 1.000001)).chosen.feasible
 
 
 def test_printing_too_fast_says_the_speed_that_holds(job: Job, paper: Platform) -> None:
@@ -112,10 +116,16 @@ def test_printing_too_fast_says_the_speed_that_holds(job: Job, paper: Platform) 
 
 
 def test_a_layer_no_function_holds_is_said_to_be_too_large(paper: Platform) -> None:
-    huge = random_job([40_000] * 30)
-    found = propose(huge, paper, space=PAPER)
+    small = propose(random_job([40_000] * 30), paper, space=PAPER)
+    assert "use --space full" in remedies(small)[0]
+    huge = random_job([60_000] * 30)
+    found = propose(huge, paper)
     assert found.chosen.point is None
-    assert "no function holds its share of one operator" in remedies(found)[0]
+    first = remedies(found)[0]
+    assert "no function holds its share of one operator" in first
+    side_mm = float(first.rpartition("use elements of at least ")[2].split()[0])
+    fewer = random_job([round(60_000 * (0.2 / side_mm) ** 2)] * 30)
+    assert propose(fewer, paper).chosen.point is not None
     shown = document(found)
     assert shown["feasible"] is False
     assert shown["chosen"]["groups"] is None
@@ -143,3 +153,37 @@ def test_where_float64_is_late_and_float32_is_not_that_is_said(job: Job, paper: 
         late = propose(job.with_changes(speed_mm_s=speed), paper, space=PAPER)
         assert speed < 20_000
     assert any(said.startswith("use --space full") and "float32" in said for said in remedies(late))
+
+
+def test_cells_are_clustered_by_earlier_orders_where_that_is_cheaper(job: Job, paper: Platform) -> None:
+    counts = transition_counts(job.orders.tolist(), job.cells)
+    known = replace(job, transitions=(counts,))
+    plain, clustered = propose(job, paper, space=PAPER), propose(known, paper, space=PAPER)
+    point = clustered.chosen.point
+    assert point is not None
+    assert clustered.chosen.estimate is not None
+    assert plain.chosen.estimate is not None
+    assert point.pattern.dealing == "clustered"
+    assert clustered.chosen.estimate.cost_usd < plain.chosen.estimate.cost_usd
+    plan = plan_of(known, "cosmic", point, "lambda")
+    assert plan.listed == listed_groups([counts], point.pattern.groups)
+    assert plan == plan_of(known, "cosmic", point, "lambda")
+    assert groups_of(plan, 0, job.cells) == plan.listed[0]
+
+
+@pytest.mark.parametrize("variant", ["polynomial", "opaque"])
+def test_the_place_of_the_lowest_total_is_recommended(paper: Platform, variant: str) -> None:
+    part = replace(random_job([196] * 24, seed=1), variant=variant)
+    where = document(propose(part, paper, space=PAPER))["where"]
+    feasible = [place for place in where["places"] if place["feasible"]]
+    assert where["recommended"] == min(feasible, key=lambda place: place["total_usd"])["where"]
+    assert [place["engine"] for place in where["places"]][2:] == ["ray", "lambda"]
+
+
+def test_a_small_part_of_own_matrices_needs_no_functions(paper: Platform) -> None:
+    part = replace(random_job([196] * 102, seed=1), variant="opaque")  # 20,000 elements, 8 cm2: 3.2 GB
+    where = document(propose(part, paper, space=PAPER))["where"]
+    assert (where["recommended"], where["cloud_needed"]) == ("coordinator", False)
+    tight = replace(part, lengths=part.lengths - np.arange(102))  # 102 operators: 126 GB
+    held = {place["where"]: place for place in document(propose(tight, paper, space=PAPER))["where"]["places"]}
+    assert "GB of matrices" in held["coordinator"]["why"] or held["coordinator"]["feasible"]
