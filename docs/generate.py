@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from socket_pages import socket_page
 
 from agent.configuration import AgentConfiguration
 from agent.mqtt import payloads, topics
@@ -31,6 +32,7 @@ def pages() -> dict[Path, str]:
         PAGES / "settings.md": settings_page(),
         PAGES / "protocol.md": protocol_page(),
         PAGES / "mqtt.md": mqtt_page(),
+        PAGES / "socket-driver.md": HEAD + socket_page(shown_type),
     }
 
 

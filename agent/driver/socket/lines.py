@@ -67,7 +67,7 @@ class CellStarted(Event, frozen=True, kw_only=True, tag="cell_started"):
 
     layer: Layer
     window: Window
-    """The how-manieth cell of the layer it is, from 0."""
+    """Its place in the order scanned, from 0."""
     cell: Cell
     at_s: float | None = None
     """When, on the machine's own steady clock, seconds; null: now."""
