@@ -1,6 +1,6 @@
 """The figures of docs/explanation/decisions/worker-link.md: `python benchmarks/link.py [RECORD.json]`.
 
-Ray and Dask are measured where they are installed: `pip install ray distributed` into an environment of one's own.
+Ray, Dask and ZeroMQ are measured where they are installed: `pip install "cosmic-lpbf[bench]"`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cloud.link.measuring import Figures, measure
+from cloud.link.measuring.figures import targets
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
 
     def told(one: Figures) -> None:
         figures = one.why or f"{one.median_ms:8.3f} {one.p99_ms:8.3f}"
-        print(f"{one.workers:3d} workers  {one.way:16s} {figures}", flush=True)
+        print(f"{one.workers:3d} workers  {one.way:24s} {figures}", flush=True)
 
     print("a round, ms:                   median      p99")
     results = measure(told=told)
@@ -35,6 +36,7 @@ def main() -> None:
         },
         "map_bytes": 39_936 * 8,
         "results": [asdict(one) for one in results],
+        "targets": [asdict(one) for one in targets(results)],
     }
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(record, indent=2) + "\n")
