@@ -7,7 +7,7 @@ from statistics import mean, median
 from typing import Any
 
 from cloud.evaluation.records import Record
-from cloud.evaluation.systems import BEYOND, FIVE, SYSTEMS
+from cloud.evaluation.systems import FIVE, SYSTEMS
 
 PAPER_IN_TIME = {"cosmic": 30, "invoke-on-demand": 7, "all-persistent": 30, "all-active": 19, "vm": 30}
 """Jobs in time of thirty (papers/cosmic.txt, section 5.2)."""
@@ -111,7 +111,7 @@ def _cheapest(records: Records) -> dict[str, Any]:
     """Return who is cheapest, whether the planner says so, and whether Cosmic undercuts the serverless systems."""
     by_system = dict.fromkeys(FIVE, 0)
     agreed = subsumes = compared = 0
-    seconds = []
+    seconds, held = [], []
     for job, systems in records.of.items():
         if not all(name in systems for name in FIVE):
             continue
@@ -129,12 +129,16 @@ def _cheapest(records: Records) -> dict[str, Any]:
         subsumes += own is not None and all(own <= other for other in others)
         if own is not None and others:
             seconds.append(min(others) / own)
+        active = [cost for name, cost in simulated.items() if name in {"all-persistent", "all-active"}]
+        if own is not None and active:
+            held.append(min(active) / own)
     return {
         "jobs": compared,
         "by_system": by_system,
         "planner_agrees": agreed,
         "cosmic_at_most_as_dear_as_serverless": subsumes,
         "next_serverless_over_cosmic": spread(seconds),
+        "next_but_on_demand_over_cosmic": spread(held),
     }
 
 
@@ -187,13 +191,17 @@ def _speculation(records: Records) -> dict[str, Any]:
 
 
 def _inline(records: Records) -> dict[str, Any] | None:
-    """Return what a processor of the coordinator costs over Cosmic, were it rented for this alone."""
-    ratios = []
+    """Return what a processor of the coordinator costs over Cosmic: rented for the layer, and while it computes."""
+    rented, used = [], []
     for job, systems in records.of.items():
         own, alone = records.cost(job, "cosmic"), systems.get("inline")
         if own is not None and alone is not None and alone.in_time:
-            ratios.append(coordinator_processor_usd(alone) / own)
-    return None if not ratios else {"processor_over_cosmic": spread(ratios), "beyond": list(BEYOND)}
+            processor_usd = coordinator_processor_usd(alone)
+            rented.append(processor_usd / own)
+            used.append(processor_usd * alone.runtime_s / (alone.layer_s + alone.spreading_s) / own)
+    if not rented:
+        return None
+    return {"rented_processor_over_cosmic": spread(rented), "processor_time_over_cosmic": spread(used)}
 
 
 def coordinator_processor_usd(record: Record) -> float:
