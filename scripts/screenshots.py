@@ -58,7 +58,7 @@ class Job:
         self.coordinator_url: str = self.said("cosmic-cloud", "http")["url"]
         (folder / "cosmic-agent.toml").write_text(
             f'[printer]\nname = "press-1"\npart = "{part}"\njob = "gear-0117"\n'
-            "[printer.simulated]\nspreading_s = 1.0\ntime_scale = 0.45\n"
+            "[printer.simulated]\nspreading_s = 1.0\ntime_scale = 0.3\n"
             f'[uplink]\nurl = "ws://127.0.0.1:{port}/v1/agent"\ntoken_file = "{folder}/token"\nlookahead = 6\n'
             f'[recording]\ndirectory = "{folder}/recordings"\n[http]\nport = 0\n'
         )

@@ -27,7 +27,7 @@ class Facts:
         link_down: why the link is down, None while it is up or not configured.
         fallbacks: windows of the layer without a decision in time, by outcome.
         fallback_cause: the last one's cause in words.
-        late: windows of the layer whose cell was handed over after its deadline.
+        late: windows of the layer whose cell was handed over after the cell before had ended.
         no_frame: why the layer's map is not the camera's, empty where it is.
         map_from: where it came from instead.
         recording_stopped: why recording stopped, empty where it did not.
@@ -64,7 +64,7 @@ def _alarms(facts: Facts) -> Iterator[Alarm]:
         yield Alarm(
             kind="late",
             level="alarm",
-            text=f"{_windows(facts.late)} of this layer got the cell after the deadline",
+            text=f"{_windows(facts.late)} of this layer got the cell too late: the laser waited for it",
             remedy="raise printer.guard_ms, or take load from this computer",
         )
     if facts.link_down is not None:

@@ -24,7 +24,7 @@ def page_beside(
 
     Raises ConfigurationError for a token, certificate or address that cannot be used.
     """
-    live = Live(driver.windows_s)
+    live = Live(driver.windows_s, settings.printer.guard_ms / 1e3)
     view = View(
         settings.printer.name,
         part,

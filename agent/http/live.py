@@ -86,6 +86,7 @@ class Live:
     """The notes of one printer.
 
     windows_s: returns how long each cell of a layer takes, seconds.
+    guard_s: how long before a cell's end the next one is due, seconds.
 
     Attributes:
         layer: the layer in progress or the one that ended last, None before the first.
@@ -96,7 +97,7 @@ class Live:
         changed: set whenever something was noted.
     """
 
-    def __init__(self, windows_s: Callable[[int], Sequence[float]]) -> None:
+    def __init__(self, windows_s: Callable[[int], Sequence[float]], guard_s: float) -> None:
         self.layer: Layer | None = None
         self.spreading_until_s: float | None = None
         self.rows: deque[Row] = deque(maxlen=ROWS_MAX)
@@ -107,6 +108,7 @@ class Live:
         self.sums = Sums()
         self.changed = asyncio.Event()
         self._windows_s = windows_s
+        self._guard_s = guard_s
         self._maps = 0
         self._up = False
 
@@ -178,7 +180,7 @@ class Live:
         layer = self.layer
         if layer is not None and layer.number == handover.layer:
             layer.uniformity = handover.uniformity if handover.uniformity is not None else layer.uniformity
-            layer.late += handover.slack_s < 0.0
+            layer.late += handover.slack_s < -self._guard_s
             if handover.outcome is not Outcome.ON_TIME:
                 layer.fallbacks[handover.outcome] += 1
                 layer.fallback_windows.append(handover.window)

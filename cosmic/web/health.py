@@ -12,7 +12,7 @@ from aiohttp import web
 
 from cosmic.web.server import Handler
 
-INTERVAL_S = 0.1
+INTERVAL_S = 0.2
 """How often the loop is looked at, seconds."""
 
 KEPT_S = 10.0

@@ -197,7 +197,7 @@ function showFigures() {
   put("waiting", `${state.decisions_waiting}`);
   put("fallbacks", `${(job?.fallbacks ?? 0) + (layer && !layer.ended ? layer.fallbacks : 0)}`);
   put("link-words", { up: "up", down: `down: ${link.cause || "no answer yet"}`, none: "none configured: the printer prints on its own" }[link.link]);
-  put("engine", link.engine || (link.link === "down" && link.loading_percent ? `loading, ${link.loading_percent} %` : "–"));
+  put("engine", link.engine || (state.state === "loading" ? `loading, ${link.loading_percent} %` : "–"));
   put("losses", String(link.losses));
   put("ahead", ms(slack.ahead_ms_median));
   put("workers", workers ? (workers.workers ? `${workers.warm} warm, ${workers.cold} cold, ${workers.reloaded} reloaded` : "none needed") : "–");

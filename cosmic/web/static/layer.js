@@ -44,6 +44,7 @@ export class LayerView {
     const { rows, columns, cells } = image;
     const sumX = new Float64Array(cells), sumY = new Float64Array(cells), count = new Float64Array(cells);
     const boxes = Array.from({ length: cells }, () => [columns, rows, 0, 0]);
+    const squares = Array.from({ length: cells }, () => []);
     const elementOf = new Int32Array(rows * columns).fill(-1);
     let element = 0;
     for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
@@ -51,11 +52,12 @@ export class LayerView {
       if (cell < 0) continue;
       elementOf[r * columns + c] = element++;
       sumX[cell] += c + 0.5; sumY[cell] += rows - r - 0.5; count[cell] += 1;
+      squares[cell].push(c, rows - 1 - r);
       const box = boxes[cell];
       box[0] = Math.min(box[0], c); box[2] = Math.max(box[2], c + 1);
       box[1] = Math.min(box[1], rows - 1 - r); box[3] = Math.max(box[3], rows - r);
     }
-    this.geometry = { ...image, cellOf, elementOf, boxes, count, x: sumX.map((s, i) => s / count[i]), y: sumY.map((s, i) => s / count[i]) };
+    this.geometry = { ...image, cellOf, elementOf, boxes, squares, count, x: sumX.map((s, i) => s / count[i]), y: sumY.map((s, i) => s / count[i]) };
     this.map = null;
     this.base = null;
     this.redraw();
@@ -175,7 +177,7 @@ export class LayerView {
   }
 
   drawScanned(context, at) {
-    const { x, y, boxes } = this.geometry;
+    const { x, y } = this.geometry;
     const side = Math.sqrt(this.geometry.count[0] || 1) * at.unit;
     const size = Math.min(side * 0.42, 15 * at.ratio);
     context.textAlign = "center";
@@ -185,7 +187,7 @@ export class LayerView {
     for (let window = 0; window < this.order.length; window++) {
       const cell = this.order[window];
       const fallback = this.fallbacks.has(window);
-      if (fallback) this.hatch(context, at, boxes[cell]);
+      if (fallback) this.hatch(context, at, cell);
       const px = at.left + x[cell] * at.unit, py = at.top + y[cell] * at.unit;
       if (size >= 7 * at.ratio) {
         const words = fallback ? `▲${window + 1}` : String(window + 1);
@@ -201,10 +203,12 @@ export class LayerView {
     }
   }
 
-  hatch(context, at, [left, top, right, bottom]) {
+  hatch(context, at, cell) {
+    const [left, top, right, bottom] = this.geometry.boxes[cell];
+    const squares = this.geometry.squares[cell];
     context.save();
     context.beginPath();
-    context.rect(at.left + left * at.unit, at.top + top * at.unit, (right - left) * at.unit, (bottom - top) * at.unit);
+    for (let i = 0; i < squares.length; i += 2) context.rect(at.left + squares[i] * at.unit, at.top + squares[i + 1] * at.unit, at.unit + 0.5, at.unit + 0.5);
     context.clip();
     const step = 6 * at.ratio, high = (bottom - top) * at.unit;
     context.beginPath();
