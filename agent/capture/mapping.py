@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -24,6 +25,8 @@ from agent.capture_settings import CalibrationSettings, Checks
 from cosmic.errors import ConfigurationError
 from thermal.geometry import Geometry
 from thermal.part import Part
+
+_log = structlog.get_logger()
 
 KEPT = 4
 """Geometries whose matrix is kept; the oldest goes first."""
@@ -159,7 +162,7 @@ class Mapper:
         if limit_px is None or below is None:
             return None
         plain = make_calibration(self._law, np.array([self._calibration.emissivity_solid]), self._around)
-        return make_outline_check(
+        check = make_outline_check(
             below,
             self.placement,
             self.registration,
@@ -168,6 +171,14 @@ class Mapper:
             limit_px,
             self._checks.outline_contrast_min_K,
         )
+        if check is None:
+            _log.warning(
+                "outline_not_checked",
+                geometry=below.number,
+                cause="too little of the outline lies inside the frame",
+                remedy="let the camera see more around the part",
+            )
+        return check
 
     def _check_coverage(
         self, layer: int, geometry: Geometry, centres: NDArray[np.float64], resampling: Resampling
