@@ -2,8 +2,8 @@
 
     python benchmarks/assumptions.py [--folder evaluation/parts/1] [--variants shipped cleanup ...]
 
-Variants are readings of the paper, from our first to the shipped one; deadlines are the layer's (papers/cosmic.txt, section 4.2), and the
-dimensions those of `cosmic-cloud bench paper`.
+Variants are readings of the paper, from our first to the shipped one. Deadlines are the layer's (papers/cosmic.txt,
+section 4.2), dimensions those of `cosmic-cloud bench paper`.
 """
 
 from __future__ import annotations
