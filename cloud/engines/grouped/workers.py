@@ -198,6 +198,7 @@ class Functions:
         if known is None:
             self._log.warning("worker_unknown", function=str(hello.function), environment=hello.environment)
             self._link.drop(worker)
+            self._meter.used("", hello.function.group, "serve", 0.0)  # the platform ran it, whatever it told us
             return
         member, run = known
         run.worker, run.ready_s = worker, self._now_s()

@@ -43,6 +43,10 @@ def test_deploy_shows_what_it_makes_makes_it_once_and_destroy_leaves_nothing(acc
     assert configuration["Tags"]["cosmic:deployment"] == account.name
     again = account.deploy(plan)
     assert again["done"] == {"created": 0, "updated": 0, "kept": 2, "removed": 0}
+    reporting = account.deploy(plan, "--reports")
+    assert reporting["done"]["updated"] == 2
+    assert reporting["log_group"] == f"/cosmic/{account.name}"
+    assert account.deploy(plan, "--reports")["done"] == {"created": 0, "updated": 0, "kept": 2, "removed": 0}
 
     status = account.run("status", account.name, "--json")
     assert status.returncode == 0
@@ -58,6 +62,7 @@ def test_deploy_shows_what_it_makes_makes_it_once_and_destroy_leaves_nothing(acc
     assert gone.returncode == 0, gone.stderr
     left = json.loads(gone.stdout)["left"]
     assert (left["functions"], left["role"], left["objects"], left["bucket"]) == ([], False, 0, None)
+    assert left["log_group"] is False
     assert names(account) == []
     assert first["bucket"] not in [one["Name"] for one in account.amazon.client("s3").list_buckets()["Buckets"]]
     assert account.run("destroy", account.name, "--yes").stdout.endswith("nothing is left\n")

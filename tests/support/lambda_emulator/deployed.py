@@ -49,6 +49,14 @@ class Deployed:
         """Return where a function reports, empty for nowhere."""
         return str(self._asked.get(name, {}).get("LoggingConfig", {}).get("LogGroup", ""))
 
+    def complete(self, method: str, path: str, answer: bytes) -> bytes:
+        """Return the control plane's answer with what it does not keep: where a function's reports go."""
+        name = path.rstrip("/").removeprefix(f"{FUNCTIONS}/").removesuffix("/configuration")
+        kept = self._asked.get(name, {}).get("LoggingConfig")
+        if method != "GET" or not path.rstrip("/").endswith("/configuration") or kept is None:
+            return answer
+        return json.dumps({**json.loads(answer), "LoggingConfig": kept}).encode()
+
     def folder(self, name: str) -> Path:
         """Return the folder of a function's code."""
         if self._code is not None:

@@ -277,6 +277,10 @@ class LambdaEmulator:
             self._functions.pop(name, None)
             self.evict(name)
 
+    def complete(self, method: str, path: str, answer: bytes) -> bytes:
+        """Return a control plane's answer with what it does not keep itself."""
+        return answer if self._deployed is None else self._deployed.complete(method, path, answer)
+
     def forward(
         self, method: str, path: str, headers: http.client.HTTPMessage, content: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -340,6 +344,7 @@ class _InvokeApi(Handler):
         status, headers, answer = self.emulator.forward(self.command, self.path, self.headers, content)
         if status < 300:
             self.emulator.changed(self.command, urlsplit(self.path).path, content)
+            answer = self.emulator.complete(self.command, urlsplit(self.path).path, answer)
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
