@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.capture.homography import RegistrationError, fit, project
@@ -21,6 +21,7 @@ def view(moves: list[tuple[float, float]]) -> np.ndarray:
     return fit(CORNERS, np.array([(100, 500), (500, 500), (500, 100), (100, 100)]) + np.array(moves))
 
 
+@settings(max_examples=30, deadline=None)
 @given(moved_corners, st.integers(4, 12), st.integers(0, 2**32 - 1))
 def test_a_random_view_is_recovered_from_its_points(
     moves: list[tuple[float, float]], count: int, seed: int
@@ -33,6 +34,7 @@ def test_a_random_view_is_recovered_from_its_points(
     assert np.abs(project(found, probe) - project(true, probe)).max() < 1e-4
 
 
+@settings(max_examples=30, deadline=None)
 @given(moved_corners, st.integers(0, 2**32 - 1))
 def test_more_points_are_fitted_in_the_least_squares_of_pixels(moves: list[tuple[float, float]], seed: int) -> None:
     random = np.random.default_rng(seed)

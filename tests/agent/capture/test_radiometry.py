@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.capture.mapping import make_law
@@ -22,6 +22,7 @@ around = st.builds(
 )
 
 
+@settings(max_examples=100, deadline=None)
 @given(laws, around, st.lists(st.floats(300, 1700), min_size=1, max_size=20), st.floats(0.2, 1.0))
 def test_counts_of_a_temperature_give_it_back(
     law: Planck | Linear, around: Surroundings, kelvin: list[float], emissivity: float

@@ -60,6 +60,7 @@ def test_elements_outside_the_frame_are_told_with_their_coverage() -> None:
     assert set(found.outside) == set(np.flatnonzero(np.diff(found.weights.indptr) == 0))
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.3))
 def test_bad_pixels_get_the_mean_of_good_neighbours(seed: int, share: float) -> None:
     random = np.random.default_rng(seed)
