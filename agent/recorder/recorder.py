@@ -23,7 +23,7 @@ import structlog
 from agent.observers import Happening, MapTaken
 from agent.recorder.channels import Channel, Event, JobHeader, LogLine
 from agent.recorder.errors import need
-from agent.recorder.shelf import FileName, folder_of, free_name, prune
+from agent.recorder.shelf import FileName, folder_of, free_name, prune, remove_unborn
 from agent.recorder.telling import Telling
 from agent.recorder.writing import Beginning, Disk, RecordingFile
 from cosmic.logs import listening
@@ -38,6 +38,9 @@ MAP_BYTES_MAX = 64 * 1024**2
 
 YIELD_EVERY = 16
 """Messages after which the thread lets the event loop's run: it must not hold the interpreter for milliseconds."""
+
+OPEN_S = 2.0
+"""How long the start of a job waits for the recording's beginning to be on disk, seconds."""
 
 CLOSE_S = 10.0
 """How long the end of a job waits for a slow disk, seconds."""
@@ -133,6 +136,7 @@ class Recorder:
         self._map_bytes_written = 0
         self._losing = threading.Lock()
         self._lost_said = 0
+        self._opened = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -167,9 +171,10 @@ class Recorder:
             self._note(LogLine(level=level, event=event, fields=dict(fields)))
 
     async def __aenter__(self) -> Self:
-        """Begin, listening to the log as well."""
+        """Begin, listening to the log as well; the file is there when the job begins, unless the disk is slow."""
         self._beside.enter_context(listening(self.log_line))
         self.start()
+        await asyncio.to_thread(self._opened.wait, OPEN_S)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -214,7 +219,9 @@ class Recorder:
 
     def _write_all(self) -> None:
         try:
+            remove_unborn(self.folder)
             self._open(1)
+            self._opened.set()
             self._prune()
             while not self._end.wait(self._limits.flush_s):
                 self._write_noted()
@@ -305,6 +312,7 @@ class Recorder:
 
     def _fail(self, cause: str, remedy: str) -> None:
         self.counts.failed = cause
+        self._opened.set()
         while self._notes:
             self._notes.popleft()
             self._lose(1)

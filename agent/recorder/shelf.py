@@ -13,6 +13,8 @@ from pathlib import Path
 
 _NAME = re.compile(r"(?P<start>\d{8}T\d{6}Z(?:-\d+)?)(?:\.(?P<number>\d{4,}))?\.mcap")
 STARTS_PER_SECOND_MAX = 1000
+UNBORN = ".part"
+"""What the name of a file ends in until its beginning is on disk."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,6 +92,13 @@ def prune(directory: Path, bytes_max: int, writing: Path) -> Pruned:
             total -= sizes[path]
             path.parent.rmdir()  # fails while others are in it
     return Pruned(total, removed)
+
+
+def remove_unborn(folder: Path) -> None:
+    """Remove what a kill left of files whose beginning was not whole."""
+    for path in folder.glob(f"*.mcap{UNBORN}"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def _all_files(paths: Iterable[Path]) -> list[tuple[FileName, Path]]:

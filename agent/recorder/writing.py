@@ -16,6 +16,7 @@ import msgspec
 
 from agent.recorder import channels
 from agent.recorder.errors import need
+from agent.recorder.shelf import UNBORN
 from cosmic import __version__
 
 
@@ -85,7 +86,7 @@ class RecordingFile:
         self._ids = {topic: self._register(topic, kind) for topic, kind in channels.CHANNELS.items()}
         self._sequence = dict.fromkeys(channels.CHANNELS, 0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unborn = path.with_name(path.name + ".part")
+        unborn = path.with_name(path.name + UNBORN)
         self._fd = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             self._put(self._sink.take())
