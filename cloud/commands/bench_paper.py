@@ -161,13 +161,14 @@ def _show(figure: Figure) -> None:
 
     from cloud.evaluation.report import shown
 
-    table = Table(box=None, title=figure.title, title_justify="left", title_style="bold")
-    texts: list[list[Any]] = [[shown(cell) for cell in row] for row in figure.rows]
+    table = Table(box=None)
+    texts: list[list[Any]] = [[shown(cell, figure.missing) for cell in row] for row in figure.rows]
     for number, column in enumerate(figure.columns):
         numeric = any(isinstance(row[number], int | float) for row in figure.rows)
         table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
     for row in texts:
         table.add_row(*row)
     out = result_console()
+    out.print(figure.title, style="bold", markup=False, soft_wrap=True)
     out.print(table)
     out.print()

@@ -29,12 +29,14 @@ class Figure:
         name: of its files.
         title: what it shows.
         columns, rows: None is for what does not exist: a system that was late, or did not run.
+        missing: what stands for None in the terminal.
     """
 
     name: str
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    missing: str = "X"
 
 
 def figures(records: Records) -> list[Figure]:
@@ -60,6 +62,7 @@ def _deadlines(records: Records) -> Figure:
         "jobs in time: the order takes no longer than the layer (the paper's rule); strictly: before every window",
         ("system", "in time", "9 cm2", "16 cm2", "25 cm2", "strictly", "of", "paper"),
         tuple(rows),
+        "-",
     )
 
 

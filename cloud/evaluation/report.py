@@ -13,9 +13,6 @@ import msgspec
 from cloud.evaluation.figures import Cell, Figure
 from cosmic.errors import InputError
 
-LATE = "X"
-"""Stands where a system was late, as in the paper's figure 14."""
-
 
 def write_files(folder: Path, summary: dict[str, Any], figures: Sequence[Figure]) -> list[Path]:
     """Write `evaluation.json` and a CSV file for each figure; return them. Raises InputError."""
@@ -47,10 +44,10 @@ def as_csv(figure: Figure) -> bytes:
     return text.getvalue().encode()
 
 
-def shown(cell: Cell) -> str:
-    """Return a cell for the terminal."""
+def shown(cell: Cell, missing: str = "-") -> str:
+    """Return a cell for the terminal; `missing` for None."""
     if cell is None:
-        return LATE
+        return missing
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float) and not cell.is_integer():
