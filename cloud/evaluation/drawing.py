@@ -73,7 +73,7 @@ def _bars(axes: Axes, figure: Figure, columns: Sequence[str], *, label: str, log
     axes.set_ylabel(label)
     if log:
         axes.set_yscale("log")
-    axes.legend(fontsize=7, ncols=len(columns))
+    axes.legend(fontsize=7, ncols=len(columns), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
 
 
 def _costs(axes: Axes, figure: Figure, _leads: Sequence[float]) -> None:
