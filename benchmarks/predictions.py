@@ -1,12 +1,11 @@
 """Runtimes predicted from a measured profile, held against real runs of the same plans on this machine.
 
-    python benchmarks/predictions.py [--rounds 5] [--areas 0.8 1.2] [--lambda] [--csv out.csv]
+    python benchmarks/predictions.py [--rounds 5] [--areas 0.8 1.2] [--csv out.csv]
 
 In every round the engines are profiled as `cosmic-cloud profile` does it; then layers are decided by the real
-controller over the real engine - `inline`, and `local` with worker processes and dense blocks; with `--lambda` also
-functions under the real runtime client, by the emulator of the tests. What the planner's model says for a plan is
-compared with its runtime, each the median over the rounds: on a machine that others use as well, rounds see its
-quiet and its busy minutes alike. The target: within 10 % at the median of the plans.
+controller over the real engine - `inline`, and `local` with worker processes and dense blocks. What the planner's
+model says for a plan is compared with its runtime, each the median over the rounds: on a machine that others use as
+well, rounds see its quiet and its busy minutes alike. The target: within 10 % at the median of the plans.
 """
 
 from __future__ import annotations
@@ -91,7 +90,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--areas", type=float, nargs="+", default=[0.8, 1.2])
-    parser.add_argument("--lambda", dest="functions", action="store_true", help="also on the Lambda emulator")
     parser.add_argument("--csv", type=Path)
     words = parser.parse_args()
     rows: list[Row] = []
@@ -110,12 +108,6 @@ def main() -> None:
         for case, said_s, took_s in zip(cases, predicted, real, strict=True):
             rows.append(Row(case, median(said_s), median(took_s)))
             _show(rows[-1])
-        if words.functions:
-            from predictions_lambda import lambda_rows  # noqa: PLC0415  needs the tests' emulator
-
-            for row in lambda_rows(Path(folder)):
-                rows.append(row)
-                _show(row)
     for engine in sorted({row.case.engine for row in rows}):
         errors = [abs(row.error) for row in rows if row.case.engine == engine]
         print(f"{engine}: {len(errors)} runs, error {median(errors):.1%} at the median, {max(errors):.1%} at most")

@@ -138,8 +138,12 @@ class EngineSettings(_Section, frozen=True, kw_only=True):
     groups: PositiveInt = 1
     """Groups G that the cells are dealt to."""
 
-    dealing: Literal["contiguous", "round-robin"] = "contiguous"
-    """How cells come to their groups."""
+    dealing: Literal["contiguous", "round-robin", "clustered"] = "contiguous"
+    """How cells come to their groups; `clustered`: by how often cells followed each other in `orders`."""
+
+    orders: str | None = None
+    """Orders of earlier prints for `clustered` (documents of `cosmic-cloud order --json`, one a line or a file);
+    unset: orders are predicted, which takes some seconds for a large part."""
 
     mode: Mode = "persistent"
     """When a group's functions are invoked. Processes of this machine always run."""

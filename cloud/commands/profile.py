@@ -44,9 +44,12 @@ def profile(
     base: Annotated[str, typer.Option(metavar="P", help="Profile that gives what is not measured.")] = "paper",
     region: Annotated[str | None, typer.Option(metavar="NAME", help="lambda: AWS region.")] = None,
     bucket: Annotated[str | None, typer.Option(metavar="NAME", help="lambda: a bucket of yours.")] = None,
-    host: Annotated[str, typer.Option(metavar="IP", help="lambda: where workers connect.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="IP", help="lambda, ray: where workers connect.")] = "127.0.0.1",
     advertise: Annotated[
         str | None, typer.Option(metavar="IP", help="lambda: this machine's address as workers see it.")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="ray: head of a cluster.  [default: this machine alone]")
     ] = None,
     wheels: Annotated[Path | None, typer.Option(metavar="DIR", help="lambda: cache of wheels.")] = None,
     endpoint_url: Annotated[
@@ -70,7 +73,7 @@ def profile(
     from cloud.simulation.profile import read_profile
 
     precisions = _check(engine, precision)
-    effort = Effort(samples, width, () if engine in {"inline", "local"} else _pauses(idle))
+    effort = Effort(samples, width, () if engine in {"inline", "local", "ray"} else _pauses(idle))
     target = output or Path(f"{engine}.toml")
     _writable(target)
     given = read_profile(base)
@@ -85,6 +88,7 @@ def profile(
             progress=progress_shown,
             base=base,
             amazon=AmazonPlace(region, bucket, endpoint_url, host, advertise, wheels or _cache()),
+            ray=ray,
             agreed=partial(_agree, yes, json),
         )
         found = profile_engine(engine, setup)

@@ -16,8 +16,8 @@ from typing import TypeAlias
 from cloud.configuration import EngineSettings
 from cloud.engines.interface import Engine
 from cloud.plan_files import read_plan
-from cloud.plans import Plan
-from cosmic.errors import CosmicError, EngineError, UsageError
+from cloud.plans import Groups, Plan
+from cosmic.errors import CosmicError, EngineError, InputError, UsageError
 from thermal.part import Part
 
 PLAN_FILE = "plan.json"
@@ -37,13 +37,14 @@ async def _local(part: Part, settings: EngineSettings, executor: ThreadPoolExecu
     from cloud.engines.local import LocalEngine
 
     del executor
-    return LocalEngine(part, settings, plan_of(part, settings))
+    return LocalEngine(part, settings, await asyncio.to_thread(plan_of, part, settings))
 
 
 async def _simulated(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
     from cloud.engines.simulated import simulated_engine
 
-    return simulated_engine(part, plan_of(part, settings), settings, executor=executor)[0]
+    plan = await asyncio.to_thread(plan_of, part, settings)
+    return simulated_engine(part, plan, settings, executor=executor)[0]
 
 
 async def _lambda(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
@@ -56,7 +57,7 @@ async def _lambda(part: Part, settings: EngineSettings, executor: ThreadPoolExec
 async def _ray(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
     from cloud.engines.ray import ray_engine
 
-    return await ray_engine(part, plan_of(part, settings), settings, executor=executor)
+    return await ray_engine(part, await asyncio.to_thread(plan_of, part, settings), settings, executor=executor)
 
 
 ENGINES: Mapping[str, Maker] = {
@@ -96,6 +97,7 @@ def plan_of(part: Part, settings: EngineSettings) -> Plan:
             engine=settings.name,
             groups=settings.groups,
             dealing=settings.dealing,
+            listed=_clustered(part, settings),
             mode=settings.mode,
             rows=settings.blocks_rows,
             columns=settings.blocks_columns,
@@ -104,4 +106,16 @@ def plan_of(part: Part, settings: EngineSettings) -> Plan:
     try:
         return read_plan(Path(file))
     except UsageError as error:
+        raise EngineError(error.what, where=error.where, why=error.why, remedy=error.remedy) from error
+
+
+def _clustered(part: Part, settings: EngineSettings) -> tuple[Groups, ...] | None:
+    """Return the groups of dealing `clustered`; None for another. Raises EngineError."""
+    if settings.dealing != "clustered":
+        return None
+    from cloud.orders import clustered_groups
+
+    try:
+        return clustered_groups(part, settings.groups, Path(settings.orders) if settings.orders else None)
+    except InputError as error:
         raise EngineError(error.what, where=error.where, why=error.why, remedy=error.remedy) from error

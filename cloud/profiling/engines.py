@@ -15,7 +15,6 @@ from cloud.plans import Plan, Precision
 from cloud.profiling.figures import Figures
 from cloud.profiling.measuring import Effort, measure_bench, measure_own
 from cloud.profiling.parts import NAME, Told, square_part, written_part
-from cosmic.errors import UsageError
 from thermal.part import Part
 
 if TYPE_CHECKING:
@@ -50,7 +49,8 @@ class Setup:
         effort: how much is measured.
         progress: gives what is told how far it is.
         base: name of the profile that a simulated platform has.
-        amazon: where, for Lambda.
+        amazon: where, for Lambda; `host` and `advertise` for Ray as well.
+        ray: `host:port` of a Ray cluster's head; None: a cluster of this machine alone.
         agreed: asked (question, lines of costs) before money is spent; raises where the answer is no.
     """
 
@@ -64,6 +64,7 @@ class Setup:
     base: str
     amazon: AmazonPlace
     agreed: Callable[[str, list[str]], None]
+    ray: str | None = None
 
 
 @dataclass(slots=True)
@@ -178,10 +179,22 @@ def _lambda(setup: Setup) -> Profiled:
 
 
 def _ray(setup: Setup) -> Profiled:
-    del setup
-    raise UsageError(
-        "engine ray cannot be measured yet", where="--engine", remedy="measure local on one of its machines"
-    )
+    from cloud.profiling.actors import ActorsBench
+
+    place = setup.amazon
+    workers = setup.workers or 4
+    about: dict[str, Any] = {"memory_scales": False}
+    if setup.ray is None:  # a cluster of this machine alone: actors share its processors
+        about["processors"] = len(os.sched_getaffinity(0))
+    found = Profiled(_always_on("ray", _memory_mb() // workers) | {"price": "x2gd.xlarge"}, about)
+    with setup.progress() as told:
+        part = written_part(setup.folder / NAME, setup.area_cm2, [workers], setup.precisions, told)
+        for precision in setup.precisions:
+            plan = Plan(part=part.digest, engine="ray", rows=workers, precision=precision)
+            bench = ActorsBench(part, plan, setup.ray, place.host, place.advertise)
+            _measure(bench, setup.effort, found, told)
+        asyncio.run(measure_own(square_part(OWN_CM2, odd=True, sizes=6), setup.effort, found.figures, told))
+    return found
 
 
 ENGINES: Mapping[str, Callable[[Setup], Profiled]] = {
