@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from http_pages import http_page, metrics_page
 from recording_pages import recording_page
 from socket_pages import socket_page
 
@@ -33,8 +34,10 @@ def pages() -> dict[Path, str]:
         PAGES / "settings.md": settings_page(),
         PAGES / "protocol.md": protocol_page(),
         PAGES / "mqtt.md": mqtt_page(),
-        PAGES / "recording.md": HEAD + recording_page(shown_type),
         PAGES / "socket-driver.md": HEAD + socket_page(shown_type),
+        PAGES / "recording.md": HEAD + recording_page(shown_type),
+        PAGES / "metrics.md": HEAD + metrics_page(),
+        PAGES / "http.md": HEAD + http_page(shown_type),
     }
 
 
