@@ -13,7 +13,6 @@ import structlog
 
 from agent.capture import SimulatedCamera
 from agent.capture.choose import make_camera
-from agent.capture.registered import RegisteredCamera
 from agent.configuration import AgentConfiguration
 from agent.driver import Driver
 from agent.driver.choose import ladder_of, make_driver
@@ -36,6 +35,7 @@ from protocol.messages import OpenJob
 from thermal.part import Part
 
 if TYPE_CHECKING:
+    from agent.capture.registered import RegisteredCamera
     from agent.http.page import Page
 
 _log = structlog.get_logger()

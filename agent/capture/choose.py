@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.capture.badpixels import bad_pixels
 from agent.capture.folder import FolderSource
 from agent.capture.frame import FrameSource
 from agent.capture.genicam import GenicamSource
-from agent.capture.mapping import Mapper
-from agent.capture.registered import RegisteredCamera
-from agent.capture.registration import load_registration
-from agent.capture.resampling import Placement
 from agent.capture.simulated import SimulatedCamera
 from agent.capture_settings import Capture
 from agent.plant import Plant
 from cosmic.errors import ConfigurationError
 from thermal.part import Part
+
+if TYPE_CHECKING:
+    from agent.capture.mapping import Mapper
+    from agent.capture.registered import RegisteredCamera
 
 
 def make_camera(settings: Capture, part: Part, plant: Plant) -> SimulatedCamera | RegisteredCamera:
@@ -27,6 +27,9 @@ def make_camera(settings: Capture, part: Part, plant: Plant) -> SimulatedCamera 
     """
     if settings.source == "simulated":
         return SimulatedCamera(plant, noise_K=settings.noise_K, seed=settings.seed)
+    # What maps frames takes 13 MB of scipy, which an agent with a simulated camera need not hold.
+    from agent.capture.registered import RegisteredCamera  # noqa: PLC0415
+
     return RegisteredCamera(make_source(settings), make_mapper(settings, part), settings.limit_ms / 1e3)
 
 
@@ -41,6 +44,11 @@ def make_mapper(settings: Capture, part: Part) -> Mapper:
     Raises:
         InputError: the registration, the mask or the calibration cannot be used.
     """
+    from agent.capture.badpixels import bad_pixels  # noqa: PLC0415
+    from agent.capture.mapping import Mapper  # noqa: PLC0415
+    from agent.capture.registration import load_registration  # noqa: PLC0415
+    from agent.capture.resampling import Placement  # noqa: PLC0415
+
     if not settings.registration.file:
         raise ConfigurationError(
             "no registration is named",
