@@ -17,8 +17,8 @@
     - `CaptureError`: no usable frame came from the camera
     - `LayerComplete`: every cell of the layer has been handed over already
 
-Packages refine these where a caller has to tell more cases apart: `protocol.sessions`, `fallback.ladder`,
-`thermal.operators.opaque`, `cloud.stores.errors` and `cloud.aws.errors`.
+Packages refine these where a caller has to tell more cases apart: `agent.recorder.errors`, `protocol.sessions`,
+`fallback.ladder`, `thermal.operators.opaque`, `cloud.stores.errors` and `cloud.aws.errors`.
 
 An error says four things, each as data: what is wrong, where, which limit or rule it breaks, and what to do.
 """

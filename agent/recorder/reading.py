@@ -56,7 +56,8 @@ class Recording:
         header: what was printed by whom.
         manifest: the part's manifest as JSON, empty where the file broke off before it.
         configuration: every setting that was in force.
-        messages: everything but log lines, in order.
+        messages: everything but maps and log lines, in order.
+        maps: the map of every layer that has one, coded.
         log: the log lines, in order.
         problems: what is missing or damaged.
     """
@@ -66,6 +67,7 @@ class Recording:
     manifest: bytes = b""
     configuration: dict[str, Any] = field(default_factory=dict)
     messages: list[Timed] = field(default_factory=list)
+    maps: dict[int, Map] = field(default_factory=dict)
     log: list[Timed] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -85,17 +87,10 @@ class Recording:
         return [(each.at_s, each.message) for each in self.messages if isinstance(each.message, Decision)]
 
     @property
-    def maps(self) -> dict[int, Map]:
-        """The map of every layer that has one, coded."""
-        return {each.message.layer: each.message for each in self.messages if isinstance(each.message, Map)}
-
-    @property
     def layers(self) -> list[int]:
         """The layers of which something is recorded, in order."""
-        seen = {
-            layer: None for each in self.messages if (layer := getattr(each.message, "layer", None)) is not None
-        }
-        return sorted(seen)
+        seen = {layer for each in self.messages if (layer := getattr(each.message, "layer", None)) is not None}
+        return sorted(seen | set(self.maps))
 
     def map_K(self, layer: int) -> NDArray[np.float32]:
         """Return the first map of `layer`, float32[n], kelvin, bit for bit as the coordinator got it.
@@ -251,7 +246,10 @@ def _take(recording: Recording, entry: Entry, message: Channel, clock: _Clock, f
         recording.problems.append(Problem("backwards", file.name, text))
         clock.said = True
     clock.last_ns = entry.log_ns
-    (recording.log if isinstance(message, LogLine) else recording.messages).append(Timed(at_s, message))
+    if isinstance(message, Map):
+        recording.maps[message.layer] = message
+    else:
+        (recording.log if isinstance(message, LogLine) else recording.messages).append(Timed(at_s, message))
     if isinstance(message, Event) and message.kind == "recording_gap":
         text = f"{message.values.get('lost', '?')} messages were lost at {at_s:.3f} s: the disk was too slow"
         recording.problems.append(Problem("lost", file.name, text))

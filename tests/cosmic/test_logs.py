@@ -69,3 +69,23 @@ def test_below_the_level_nothing_is_written() -> None:
     assert stream.flushed.wait(10)
     assert "loud" in stream.getvalue()
     assert "quiet" not in stream.getvalue()
+
+
+def test_who_listens_is_told_every_line_and_cannot_hurt_it() -> None:
+    stream = SlowStream()
+    stream.let.set()
+    logs.configure(stream, pretty=False)
+    heard: list[tuple[str, str, dict[str, object]]] = []
+
+    def broken(_level: str, _event: str, _fields: object) -> None:
+        raise RuntimeError("a bystander's bug")
+
+    with (
+        logs.listening(broken),
+        logs.listening(lambda level, event, fields: heard.append((level, event, dict(fields)))),
+    ):
+        structlog.get_logger().warning("no_frame", layer=3)
+    structlog.get_logger().warning("later")
+    assert heard == [("warning", "no_frame", {"layer": 3})]
+    assert stream.flushed.wait(10)
+    assert json.loads(stream.getvalue().splitlines()[0])["layer"] == 3

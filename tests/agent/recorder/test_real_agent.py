@@ -44,6 +44,6 @@ def test_where_no_file_can_grow_the_agent_prints_on_and_says_so(tmp_path: Path) 
     assert job["windows"] == 4 * 36
     (closed,) = [line for line in lines if line["event"] == "recording_closed"]
     left = read(Path(closed["path"]))
-    assert len(left.messages) + len(left.log) == closed["messages"] > 0
+    assert len(left.messages) + len(left.maps) + len(left.log) == closed["messages"] > 0
     assert closed["lost"] > 0
     assert Path(closed["path"]).stat().st_size == closed["bytes"] <= FILE_BYTES_MAX

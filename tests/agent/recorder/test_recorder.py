@@ -154,7 +154,7 @@ def test_a_full_disk_stops_the_recording_alone_and_says_so(square: Part, tmp_pat
     assert job.printing.tally.fallbacks == 0, "printing goes on as if nothing were"
     left, counts = read(path), job.recorder.counts
     assert [problem.kind for problem in left.problems] == ["truncated"], "cut back to its last whole chunk"
-    assert counts.written.total() == len(left.messages) + len(left.log)
+    assert counts.written.total() == len(left.messages) + len(left.maps) + len(left.log)
     assert counts.lost > 0
     assert path.stat().st_size == counts.bytes <= 9_000
     (closed,) = [line for line in lines if line["event"] == "recording_closed"]
@@ -214,7 +214,9 @@ async def test_a_folder_that_cannot_be_written_stops_the_recording_alone(tmp_pat
 def test_the_same_job_is_recorded_the_same(square: Part, tmp_path: Path) -> None:
     def content(directory: Path) -> list[bytes]:
         path = RecordedJob(square, directory).print()
-        return [msgspec.json.encode((each.at_s, each.message)) for each in read(path).messages]
+        recording = read(path)
+        said = [msgspec.json.encode((each.at_s, each.message)) for each in recording.messages]
+        return said + [msgspec.json.encode(each) for each in recording.maps.values()]
 
     assert content(tmp_path / "one") == content(tmp_path / "two")
 

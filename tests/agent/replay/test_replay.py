@@ -16,9 +16,8 @@ import pytest
 import structlog
 
 from agent.commands import app
-from agent.recorder.channels import CHANNELS
 from agent.recorder.errors import OtherPart, RecordingError
-from agent.recorder.reading import Recording, Timed, read
+from agent.recorder.reading import Recording, read
 from agent.replay.faults import Disconnect, Faults, parse_faults
 from agent.replay.parts import part_of
 from agent.replay.run import Choices, replay
@@ -163,11 +162,7 @@ def read_backwards(recording: Recording) -> Any:
 
 def test_a_recording_without_maps_cannot_be_printed_again(whole: Path, printed: Part) -> None:
     recording = read(whole)
-    recording.messages = [
-        each
-        for each in recording.messages
-        if isinstance(each, Timed) and not isinstance(each.message, CHANNELS["map"])
-    ]
+    recording.maps.clear()
     with pytest.raises(RecordingError, match="no layer can be printed again"):
         replay(recording, printed, FAST)
 
