@@ -32,7 +32,7 @@ def run_all(tasks: Sequence[Task], processes: int, told: Told) -> list[Record]:
 
     Args:
         tasks: the jobs; of one folder.
-        processes: that work.
+        processes: that work; 0: this one does, and its log is full of what happens to functions.
         told: how far it is, at the beginning, every two seconds and at the end.
 
     Raises:
@@ -59,12 +59,12 @@ def run_all(tasks: Sequence[Task], processes: int, told: Told) -> list[Record]:
 
     tell()
     open_ = sorted((task for task in tasks if left[task.name]), key=lambda task: -task.area_cm2)
-    if len(open_) < 2 or processes == 1:
+    if processes == 0:
         for task in open_:
             evaluate(task)
             tell()
-    else:
-        _side_by_side(open_, processes, folder, tell)
+    elif open_:
+        _side_by_side(open_, min(processes, len(open_)), folder, tell)
     found = [read_record(record_file(folder, task.name, name)) for task in tasks for name in task.systems]
     return [record for record in found if record is not None]
 
