@@ -47,7 +47,7 @@ def replay(
         typer.Option(
             "--wait/--deadlines",
             help="Hold the clock for decisions that had come in time, or let deadlines decide.  "
-            "[default: --wait offline and above speed 1, where computers are no faster; --deadlines with --fault]",
+            "Unset: --wait offline and above speed 1, where computers are no faster; --deadlines with --fault.",
             show_default=False,
         ),
     ] = None,
