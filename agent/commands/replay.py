@@ -47,7 +47,7 @@ def replay(
         typer.Option(
             "--wait/--deadlines",
             help="Hold the clock for decisions that had come in time, or let deadlines decide.  "
-            "Unset: --wait offline and above speed 1, where computers are no faster; --deadlines with --fault.",
+            "Unset: --wait; --deadlines with --fault.",
             show_default=False,
         ),
     ] = None,
@@ -86,7 +86,7 @@ def replay(
         against=link,
         printer=printer,
         rule=rule,
-        wait=wait if wait is not None else (offline or speed > 1.0) and not faults.any,
+        wait=wait if wait is not None else not faults.any,
         faults=faults,
         seed=seed,
     )
