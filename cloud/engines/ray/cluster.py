@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cosmic.errors import EngineError
@@ -152,9 +153,17 @@ def prepare(address: str | None) -> None:
     os.environ.setdefault("RAY_enable_metrics_collection", "0")
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # actors that die in a call are no news here
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # it prints to stdout, which is one document's
+    if address is not None and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as the head's: it asks for one where there is one
     if address is None or address.rpartition(":")[0] in LOOPBACK:
         # Whatever its name says: Ray then calls this machine 127.0.0.1, and listens there alone.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+def _has_token() -> bool:
+    """Return whether this machine has a token for a Ray cluster, where Ray looks for it."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").exists()
 
 
 def _check_reachable(address: str) -> None:
