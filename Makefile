@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test check format simulate fuzz screenshots docs deb lock clean
+.PHONY: help demo test check format simulate fuzz screenshots docs deb release lock clean
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -22,6 +22,7 @@ check: $(VENV)/.dev  ## Format, lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/audit
 
 format: $(VENV)/.dev  ## Format and mend what can be mended
 	@$(BIN)/ruff format .
@@ -42,6 +43,9 @@ docs: $(VENV)/.dev  ## Write the reference pages that follow from the code
 deb: $(VENV)/.dev  ## Build dist/cosmic-agent_*.deb, which carries its own environment
 	@rm -rf build/deb && $(BIN)/python -m build --wheel --outdir build/deb . >/dev/null
 	@packaging/build-deb build/deb/*.whl requirements-agent.lock dist
+
+release: $(VENV)/.dev  ## Build dist/: wheel, source, Debian package, lists of what they are made of, check sums
+	@scripts/release $(BIN)
 
 lock: $(VENV)/.dev  ## Renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

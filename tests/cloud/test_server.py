@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cloud.configuration import CoordinatorSettings, Listen, Parts, Tokens
-from cloud.server import Coordinator, _tls
+from cloud.server import Coordinator, tls_context
 from cosmic.errors import ConfigurationError
 from protocol.limits import Limits
 from protocol.messages import Failed
@@ -199,7 +199,7 @@ async def test_tls_is_spoken_where_a_certificate_is_set(
         parts=Parts(directory=str(parts_directory)),
         tokens=Tokens(file=str(tmp_path / "tokens.json")),
     )
-    served = _tls(settings.listen)
+    served = tls_context(settings.listen)
     assert served is not None
     assert served.minimum_version == ssl.TLSVersion.TLSv1_2
     coordinator = Coordinator(settings)

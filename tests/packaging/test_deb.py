@@ -40,6 +40,18 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+def test_the_same_source_gives_the_same_wheel(package: Path, tmp_path: Path) -> None:
+    (before,) = package.parent.glob("*.whl")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (again,) = tmp_path.glob("*.whl")
+    assert again.name == before.name
+    assert again.read_bytes() == before.read_bytes()
+
+
 @pytest.fixture(scope="module")
 def unpacked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
