@@ -10,23 +10,29 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cloud.configuration import EngineSettings
+from cloud.aws.engine import lambda_engine
+from cloud.configuration import EngineSettings, RaySettings
 from cloud.dealings import clustered, transition_counts
 from cloud.engines import Engine
 from cloud.engines.inline import InlineEngine
 from cloud.engines.local import LocalEngine
+from cloud.engines.ray import ray_engine
 from cloud.engines.simulated import simulated_engine
-from cloud.plans import Plan
+from cloud.plans import Mode, Plan
 from cloud.simulation import virtual_time
 from cloud.simulation.printing import decide_layer
 from cloud.strategies import COMPARISONS, comparison_plan
 from cosmic.errors import EngineError
+from tests.cloud.aws.conftest import Account, account, server, wheels  # noqa: F401  fixtures
+from tests.cloud.aws.test_platform import deployed
 from tests.cloud.conftest import a_map
 from thermal.order import order_layer
 from thermal.part import Part
@@ -41,12 +47,10 @@ class Candidate:
     Attributes:
         make: (part, plan) -> the engine, loaded while the context is entered.
         run: runs a coroutine to its end on the engine's kind of event loop.
-        functions: whether the plan's modes and groups mean something to it.
     """
 
     make: Callable[[Part, Plan], AbstractAsyncContextManager[Engine]]
     run: Run
-    functions: bool
 
 
 @asynccontextmanager
@@ -78,18 +82,61 @@ async def simulated(part: Part, plan: Plan) -> AsyncIterator[Engine]:
         await engine.close()
 
 
-CANDIDATES = {
-    "inline": Candidate(inline, asyncio.run, functions=False),
-    "local": Candidate(local, asyncio.run, functions=False),
-    "simulated": Candidate(simulated, virtual_time.run, functions=True),
-}
+@asynccontextmanager
+async def over_ray(address: str, part: Part, plan: Plan) -> AsyncIterator[Engine]:
+    settings = EngineSettings(name="ray", ray=RaySettings(address=address, cpus=0.5))
+    engine = await ray_engine(part, plan, settings)
+    await engine.load(lambda *_: None)
+    try:
+        yield engine
+    finally:
+        await engine.close()
 
-MODES = ("on_demand", "reuse", "speculative", "persistent")
+
+@asynccontextmanager
+async def over_lambda(place_of: Account, part: Part, plan: Plan) -> AsyncIterator[Engine]:
+    plan = msgspec.structs.replace(plan, engine="lambda", memory_mb=512)
+    place = await asyncio.to_thread(deployed, place_of, plan)
+    place_of.unpack(place.bucket)
+    engine = await lambda_engine(part, plan, place_of.engine_settings())
+    try:
+        await engine.load(lambda *_: None)
+        yield engine
+    finally:
+        await engine.close()
 
 
-@pytest.fixture(params=CANDIDATES)
+MODES: tuple[Mode, ...] = ("on_demand", "reuse", "speculative", "persistent")
+DEALINGS = ("contiguous", "round-robin", "clustered")
+CUTS: tuple[tuple[int, tuple[int, int]], ...] = ((1, (4, 1)), (3, (2, 2)), (5, (1, 1)))
+
+# Where processes are real, a plan of each kind is tried; where they are simulated, every plan.
+PLANS_CUT = [
+    ("inline", "contiguous", 1, (4, 1)),
+    *[("local", dealing, groups, blocks) for dealing, (groups, blocks) in zip(DEALINGS, CUTS, strict=True)],
+    *[("simulated", dealing, groups, blocks) for dealing in DEALINGS for groups, blocks in CUTS],
+    ("ray", "contiguous", 1, (4, 1)),
+    ("ray", "clustered", 3, (1, 1)),
+    ("lambda", "round-robin", 1, (2, 2)),
+]
+PLANS_MODE = [
+    *[("simulated", mode, groups, (2, 2)) for mode in MODES for groups in (1, 4, 36)],
+    ("ray", "speculative", 3, (1, 1)),
+    ("lambda", "speculative", 3, (1, 1)),
+]
+
+
+@pytest.fixture
 def candidate(request: pytest.FixtureRequest) -> Candidate:
-    return CANDIDATES[request.param]
+    """The engine of the test's parameter; what it needs is started for it alone."""
+    name = request.param
+    if name == "ray":
+        return Candidate(partial(over_ray, request.getfixturevalue("ray_cluster")), asyncio.run)
+    if name == "lambda":
+        return Candidate(partial(over_lambda, request.getfixturevalue("account")), asyncio.run)
+    if name == "simulated":
+        return Candidate(simulated, virtual_time.run)
+    return Candidate({"inline": inline, "local": local}[name], asyncio.run)
 
 
 def orders(part: Part, plan: Plan, candidate: Candidate) -> list[list[int]]:
@@ -118,8 +165,7 @@ def plan_for(part: Part, expected: list[list[int]], **changes: Any) -> Plan:
     return Plan(part=part.digest, **changes)
 
 
-@pytest.mark.parametrize("dealing", ["contiguous", "round-robin", "clustered"])
-@pytest.mark.parametrize(("groups", "blocks"), [(1, (4, 1)), (3, (2, 2)), (5, (1, 1))])
+@pytest.mark.parametrize(("candidate", "dealing", "groups", "blocks"), PLANS_CUT, indirect=["candidate"])
 def test_order_is_that_of_one_process_for_any_groups_and_cut(
     part: Part,
     expected: list[list[int]],
@@ -128,36 +174,28 @@ def test_order_is_that_of_one_process_for_any_groups_and_cut(
     groups: int,
     blocks: tuple[int, int],
 ) -> None:
-    if candidate is CANDIDATES["inline"] and (groups, dealing) != (1, "contiguous"):
-        pytest.skip("no workers: every plan is the same")
-    plans_local = {(1, "contiguous"), (3, "round-robin"), (3, "clustered")}
-    if candidate is CANDIDATES["local"] and (groups, dealing) not in plans_local:
-        pytest.skip("real processes: one plan of each dealing")
     plan = plan_for(part, expected, groups=groups, dealing=dealing, rows=blocks[0], columns=blocks[1], mode="reuse")
     assert orders(part, plan, candidate) == expected
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("groups", [1, 4, 36])
+@pytest.mark.parametrize(("candidate", "mode", "groups", "blocks"), PLANS_MODE, indirect=["candidate"])
 def test_order_is_that_of_one_process_in_any_mode(
-    part: Part, expected: list[list[int]], candidate: Candidate, mode: str, groups: int
+    part: Part, expected: list[list[int]], candidate: Candidate, mode: str, groups: int, blocks: tuple[int, int]
 ) -> None:
-    if not candidate.functions:
-        pytest.skip("processes of this machine run all the time, whatever the mode")
-    plan = plan_for(part, expected, groups=groups, rows=2, columns=2, mode=mode)
+    plan = plan_for(part, expected, groups=groups, rows=blocks[0], columns=blocks[1], mode=mode)
     assert orders(part, plan, candidate) == expected
 
 
+@pytest.mark.parametrize("candidate", ["simulated"], indirect=True)
 @pytest.mark.parametrize("strategy", COMPARISONS)
 def test_comparison_systems_decide_as_well(
     part: Part, expected: list[list[int]], candidate: Candidate, strategy: str
 ) -> None:
-    if not candidate.functions:
-        pytest.skip("36 groups of processes are no way to run this")
     plan = comparison_plan(strategy, part, rows=2)
     assert orders(part, plan, candidate) == expected
 
 
+@pytest.mark.parametrize("candidate", ["inline", "local", "simulated", "ray"], indirect=True)
 def test_product_is_the_same_to_the_last_bit_whatever_the_timing(
     part: Part, expected: list[list[int]], candidate: Candidate
 ) -> None:
@@ -176,10 +214,8 @@ def test_product_is_the_same_to_the_last_bit_whatever_the_timing(
     assert all(np.array_equal(first, other) for other in others)
 
 
+@pytest.mark.parametrize("candidate", ["local", "simulated", "ray"], indirect=True)
 def test_engine_refuses_a_plan_of_another_part(part: Part, candidate: Candidate) -> None:
-    if candidate is CANDIDATES["inline"]:
-        pytest.skip("no workers: no plan")
-
     async def main() -> None:
         async with candidate.make(part, Plan(part="0" * 64)):
             pass
