@@ -38,7 +38,7 @@ TRY_S = 10.0
 
 
 def is_digest(named: str) -> bool:
-    """Return whether `printer.part` names a part by its digest: then it is fetched and kept, else it is a folder."""
+    """Return whether `printer.part` names a part by its digest (then it is fetched), not its folder."""
     return _DIGEST.fullmatch(named) is not None
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal.carrying import carry_over
 from thermal.operators import Polynomial
 from thermal.order import cool, predict_map
 from thermal.part import Part
@@ -58,23 +59,8 @@ class Plant:
         ambient_K = part.process.ambient_K
         hot_K = predict_map(part, below, start_K, self._scanned, operator)
         theta = cool(part, below, hot_K.astype(np.float64) - ambient_K, seconds, operator)
-        return self._seen_from_above(below, theta * self._residual + ambient_K)
-
-    def _seen_from_above(self, below: int, map_K: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Carry a map to the elements of the layer above: what has nothing below it is at ambient."""
-        here, above = self._part.geometry_of(below), self._part.geometry_of(below + 1)
-        if above.number == here.number:
-            return map_K.astype(np.float32)
-        shift = [round((b - a) / here.dx_m) for a, b in zip(here.origin_m, above.origin_m, strict=True)]
-        warm = {(int(r), int(c)): t for r, c, t in zip(here.row, here.col, map_K, strict=True)}
-        ambient_K = self._part.process.ambient_K
-        return np.array(
-            [
-                warm.get((int(r) + shift[1], int(c) + shift[0]), ambient_K)
-                for r, c in zip(above.row, above.col, strict=True)
-            ],
-            dtype=np.float32,
-        )
+        above = part.geometry_of(below + 1)
+        return carry_over(geometry, above, theta * self._residual + ambient_K, ambient_K).astype(np.float32)
 
     def _ambient(self, layer: int) -> NDArray[np.float32]:
         elements = self._part.geometry_of(layer).elements

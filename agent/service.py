@@ -7,6 +7,7 @@ import contextlib
 import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,6 +25,7 @@ from agent.plant import Plant
 from agent.printing import Printing
 from agent.recorder.beginning import make_recorder
 from agent.recorder.recorder import Recorder
+from agent.reloading import Reloader
 from agent.service_manager import Heartbeat
 from agent.sparkplug import SparkplugNode
 from agent.status import Status
@@ -68,8 +70,8 @@ class Agent:
     recording: Recorder | None
 
 
-async def run_agent(settings: AgentConfiguration) -> Tally:
-    """Print one job and return what it came to.
+async def run_agent(settings: AgentConfiguration, path: Path | None = None) -> Tally:
+    """Print one job and return what it came to. `path`: the configuration's file, which SIGHUP has read again.
 
     Raises ConfigurationError, PartError or RefusedError when the agent cannot start as configured.
     """
@@ -86,6 +88,8 @@ async def run_agent(settings: AgentConfiguration) -> Tally:
             await beside.enter_async_context(Publisher(settings.mqtt, settings.printer.name, agent.status))
             if settings.mqtt.sparkplug:
                 await beside.enter_async_context(SparkplugNode(settings.mqtt, settings.printer.name, agent.status))
+        printing = agent.printing
+        await beside.enter_async_context(Reloader(path, settings, printing.reconfigure, printing.observers))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, agent, number)
         try:

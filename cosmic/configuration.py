@@ -70,6 +70,11 @@ def load_with_sources(
     return loaded, list(_effective(loaded, (), in_file, str(path), variables))
 
 
+def values_of(loaded: msgspec.Struct) -> Iterator[Effective]:
+    """Yield every value of a configuration by its key, without where it came from."""
+    return _effective(loaded, (), {}, "", {})
+
+
 def _effective(
     section: msgspec.Struct,
     keys: tuple[str, ...],

@@ -26,6 +26,8 @@ LineListener = Callable[[str, str, Mapping[str, Any]], None]
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _listeners: list[LineListener] = []
+_LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error", "critical")}
+_least = logging.INFO
 
 
 def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level: Level = "info") -> None:
@@ -37,7 +39,9 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
     stream = stream or sys.stdout
     writer = _BackgroundWriter(stream)
     readable = stream.isatty() if pretty is None else pretty
+    set_level(level)
     processors: list[Any] = [
+        _drop_below_level,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -49,10 +53,16 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
         processors.append(structlog.processors.JSONRenderer(serializer=_to_json))
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", writer)),
         cache_logger_on_first_use=False,
     )
+
+
+def set_level(level: Level) -> None:
+    """Log from `level` on, from now on, loggers that are bound already as well."""
+    global _least  # noqa: PLW0603  one log, one level
+    _least = getattr(logging, level.upper())
 
 
 @contextmanager
@@ -63,6 +73,12 @@ def listening(listener: LineListener) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+def _drop_below_level(_logger: Any, method: str, line: Any) -> Any:
+    if _LEVELS.get(method, logging.INFO) < _least:
+        raise structlog.DropEvent
+    return line
 
 
 def _tell_listeners(_logger: Any, _method: str, line: Any) -> Any:

@@ -28,6 +28,6 @@ def run(
     settings = configuration.load(AgentConfiguration, config)
     logs.configure(sys.stderr if json else sys.stdout, pretty=settings.log.pretty, level=settings.log.level)
     use_uvloop()
-    tally = asyncio.run(run_agent(settings))
+    tally = asyncio.run(run_agent(settings, config))
     if json:
         print_json(tally.as_dict())

@@ -80,15 +80,8 @@ class Printing:
         ladder: Ladder,
         observers: Observers,
     ) -> None:
-        lookahead = settings.uplink.lookahead
         whole = settings.printer.whole
-        start_windows = 1 if whole else settings.printer.start_windows
-        self.keeper = WindowKeeper(
-            ladder,
-            guard_s=settings.printer.guard_ms / 1e3,
-            start_windows=start_windows if lookahead is None else min(start_windows, lookahead + 1),
-            start_wait_s=settings.printer.start_wait_ms / 1e3,
-        )
+        self.keeper = WindowKeeper(ladder, guard_s=settings.printer.guard_ms / 1e3)
         self.observers = observers
         self.tally = Tally()
         limit_s = settings.fallback.smartscan_limit_ms / 1e3
@@ -99,21 +92,33 @@ class Printing:
         )
         self._deadlines.handed_over = self._expect
         self.coordinator.deadlines = self._deadlines
-        self._maps = Maps(part, camera, settings.capture.limit_ms / 1e3, settings.capture.on_fault)
+        capture = settings.capture
+        ahead = capture.source != "simulated"  # a simulated printer's computer has its plant to compute meanwhile
+        self._maps = Maps(part, camera, capture.limit_ms / 1e3, capture.on_fault, ahead=ahead)
         self._settings = settings
         self._part = part
         self._driver = driver
         self._follower = Follower(driver.windows_s)
         self._silence = Silence(driver.report, settings.printer.overdue_ms / 1e3)
-        self._first_limit_s = settings.printer.first_cell_limit_ms / 1e3
-        if whole:
-            self._first_limit_s = settings.printer.sequence_limit_ms / 1e3
         self._stopped = asyncio.Event()
         self._reason = ""
         self._next_s: float | None = None
         self._layers_ended = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._layout: Layout | None = None
+        self._first_limit_s = 0.0
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: AgentConfiguration) -> None:
+        """Bring what `settings` say of deadlines and limits into force; between two layers only."""
+        printer, lookahead = settings.printer, settings.uplink.lookahead
+        start_windows = 1 if printer.whole else printer.start_windows
+        self.keeper.start_windows = start_windows if lookahead is None else min(start_windows, lookahead + 1)
+        self.keeper.start_wait_s = printer.start_wait_ms / 1e3
+        self._first_limit_s = (printer.sequence_limit_ms if printer.whole else printer.first_cell_limit_ms) / 1e3
+        self._silence.reconfigure(printer.overdue_ms / 1e3)
+        self._maps.reconfigure(settings.capture.limit_ms / 1e3, settings.capture.on_fault)
+        self._on_stop = printer.on_stop
 
     async def run(self) -> None:
         """Print the job."""
@@ -139,7 +144,7 @@ class Printing:
         """End the job as `printer.on_stop` says: after this layer, or with the rest of its order handed over."""
         self.observers.tell(Stopping(cause))
         self._driver.abort(f"stopped by {cause}")
-        if self._settings.printer.on_stop == "finish" or self._deadlines.layer is None:
+        if self._on_stop == "finish" or self._deadlines.layer is None:
             _log.warning("stopping", cause=cause, remedy="the job ends after this layer")
             return
         layer, cells = self._deadlines.layer.number, self._deadlines.hand_over_rest()
@@ -237,6 +242,7 @@ class Printing:
         self.coordinator.tell(Spreading(layer=event.layer, seconds=event.seconds))
         # The geometry is read from disk while powder is laid, so that nobody waits for it later.
         self._beside(asyncio.to_thread(self._part.geometry_of, event.layer))
+        self._maps.spreading(event.layer)
 
     def _layer_ready(self, number: int) -> None:
         at_s = now_s()

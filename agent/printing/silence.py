@@ -28,6 +28,10 @@ class Silence:
         self._said = False
         self._timer: asyncio.TimerHandle | None = None
 
+    def reconfigure(self, overdue_s: float) -> None:
+        """Have another setting from the next event on."""
+        self._overdue_s = overdue_s
+
     def heard(self) -> None:
         """Something came from the machine: it is not silent, whatever is overdue."""
         self._heard_s = asyncio.get_running_loop().time()
