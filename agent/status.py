@@ -221,7 +221,7 @@ class Status:
 
     def link_up(self, engine: str) -> None:
         """The coordinator has the job."""
-        self._waiting = False
+        self._waiting, self.loading = False, 1.0
         self._link(LinkStatus(configured=True, up=True, engine=engine))
 
     def link_down(self, cause: str) -> None:
