@@ -145,8 +145,8 @@ def _stretches(windows: Sequence[dict[str, Any]]) -> list[Stretch]:
     found: list[Stretch] = []
     for layer, lines in groupby(windows, key=lambda line: line["layer"]):
         stretches = []
-        keyed = groupby(lines, key=lambda line: (line["link"], line["source"]))
-        for (link, source), run in keyed:
+        keyed = groupby(lines, key=lambda line: (line["link"], line["source"], line["outcome"]))
+        for (link, source, outcome), run in keyed:
             stretch = list(run)
             stretches.append(
                 Stretch(
@@ -156,7 +156,7 @@ def _stretches(windows: Sequence[dict[str, Any]]) -> list[Stretch]:
                     link=link,
                     source=source,
                     epoch=stretch[-1]["epoch"],
-                    outcome=stretch[0]["outcome"],
+                    outcome=outcome,
                 )
             )
         if len(stretches) > 1 or stretches[0].source == "fallback" or stretches[0].link == "down":
