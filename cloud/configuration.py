@@ -63,6 +63,10 @@ class Tokens(_Section, frozen=True, kw_only=True):
     file: str = "tokens.json"
     """Written by `cosmic-cloud token`; read again when it changes."""
 
+    check_s: PositiveFloat = 1.0
+    """How often it is looked whether tokens and certificate have changed, seconds: within this time the open
+    connections of a revoked token are closed."""
+
 
 class AwsSettings(_Section, frozen=True, kw_only=True):
     """Where the functions of engine `lambda` are, and how they reach this coordinator."""

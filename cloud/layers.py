@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import structlog
 
+from cloud.admission import Cost
 from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines import Guess, LayerWork
 from cloud.ledger import Ledger
 from cloud.outbox import Outbox
+from cloud.turns import HasTurns, Pace
 from cosmic.errors import EngineError
 from protocol.sessions import CoordinatorSession, LayerRefusal
 
 GivenUp = Callable[[LayerRefusal | EngineError], None]
 """Told why a layer cannot be decided on."""
+
+Costs = Callable[[Cost], None]
+"""Told what a window has cost."""
 
 
 class LayerLoop:
@@ -28,6 +33,8 @@ class LayerLoop:
     work: the layer's part of the engine; ended when the layer is.
     given_up: told once when the layer cannot go on; `run` then returns.
     ledger: told what was decided and how long it took.
+    pace: says when the job's next product is due; None where nothing waits for turns.
+    costs: told the processor's time of every window.
     """
 
     def __init__(
@@ -38,6 +45,8 @@ class LayerLoop:
         outbox: Outbox,
         given_up: GivenUp,
         ledger: Ledger,
+        pace: Pace | None = None,
+        costs: Costs = lambda _cost: None,
     ) -> None:
         self.controller = controller
         self._session = session
@@ -45,6 +54,10 @@ class LayerLoop:
         self._outbox = outbox
         self._given_up = given_up
         self._ledger = ledger
+        self._pace = pace
+        self._costs = costs
+        self._turns = work if isinstance(work, HasTurns) else None
+        self._loop_s = 0.0
         self._changed = asyncio.Event()
         self._held: tuple[Decision, float] | None = None
         self._spent_s = 0.0
@@ -65,9 +78,10 @@ class LayerLoop:
                 session = self._session
                 if controller.observe(session.epoch, session.prefix, session.windows_reported):
                     self._held = None  # void: it followed an order that was not printed
-                started_s = perf_counter()
+                started_s, began_s = perf_counter(), thread_time()
                 step = controller.step()
                 self._spent_s += perf_counter() - started_s
+                self._loop_s += thread_time() - began_s
                 if isinstance(step, Carry):
                     await self._carry(step)
                 elif isinstance(step, Decision):
@@ -105,14 +119,25 @@ class LayerLoop:
 
     async def _carry(self, carry: Carry) -> None:
         started_s = perf_counter()
+        if self._turns is not None and self._pace is not None:
+            ahead = carry.window + 1 - self._session.windows_reported
+            self._turns.due_s = self._pace.due_s(asyncio.get_running_loop().time(), ahead)
         y = await self._apply(carry)
         self._ledger.product(perf_counter() - started_s)
+        began_s = thread_time()
         uniformity = self.controller.carried(carry, y)
         self._spent_s += perf_counter() - started_s
+        self._told_costs(self._loop_s + thread_time() - began_s)
         if uniformity is not None:
             self._uniformity = uniformity
             if self._held is not None and self._held[0].window == carry.window:
                 self._send_held(uniformity)
+
+    def _told_costs(self, loop_s: float) -> None:
+        """Say what a window has cost: a choice, a product, and the state's way on."""
+        self._loop_s = 0.0
+        spent = Cost() if self._turns is None else self._turns.spent
+        self._costs(Cost(spent.product_s, spent.loop_s + loop_s))
 
     async def _apply(self, carry: Carry) -> Any:
         """Return the operator's result; asked twice before the layer is given up."""

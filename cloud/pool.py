@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import structlog
 
 from cloud.configuration import CoordinatorSettings
 from cloud.engines import Progress
+from cloud.engines.turns import ProductThreads
 from cloud.parts import PartLibrary
 from cosmic.errors import CosmicError
 
@@ -44,7 +44,7 @@ class PartPool:
     """
 
     def __init__(self, library: PartLibrary, settings: CoordinatorSettings) -> None:
-        self.executor = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="product")
+        self.executor = ProductThreads(max(2, os.cpu_count() or 2))
         self._library = library
         self._settings = settings
         self._entries: dict[str, _Entry] = {}

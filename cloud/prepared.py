@@ -10,11 +10,16 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import thread_time
 
+import numpy as np
+
+from cloud.admission import Cost
 from cloud.configuration import EngineSettings
 from cloud.controller import Predictor
 from cloud.engines import Engine, Progress
 from cloud.engines.choosing import make_engine, plan_of
+from cloud.engines.inline import InlineEngine
 from cloud.guesses import Guesses, InputGuess
 from thermal.part import Part, load_part
 from thermal.smartscan import SmartScan
@@ -24,9 +29,16 @@ GUESSES_MAX = 16
 
 
 class PreparedPart:
-    """A loaded `part` and its loaded `engine`."""
+    """A loaded `part` and its loaded `engine`.
 
-    def __init__(self, part: Part, engine: Engine, guesses: Mapping[int, Guesses] | None = None) -> None:
+    Attributes:
+        cost: what a window takes of this machine's processors, measured; nothing where it was not.
+    """
+
+    def __init__(
+        self, part: Part, engine: Engine, guesses: Mapping[int, Guesses] | None = None, cost: Cost | None = None
+    ) -> None:
+        self.cost = Cost() if cost is None else cost
         self.part = part
         self.engine = engine
         self._guesses = guesses or {}
@@ -42,6 +54,12 @@ class PreparedPart:
         """Most elements and most cells of a layer."""
         sizes = [(entry.elements, entry.cells) for entry in self.part.manifest.geometries]
         return max(elements for elements, _ in sizes), max(cells for _, cells in sizes)
+
+    @property
+    def window_s(self) -> float:
+        """Mean window of the part's densest layer geometry, the one with the shortest mean window, seconds."""
+        sizes = [(entry.elements, entry.cells) for entry in self.part.manifest.geometries]
+        return min(elements / cells for elements, cells in sizes) * self.part.process.step_s
 
     def scan(self, layer: int, rule: str | None) -> SmartScan:
         """Return the rule for a layer. Raises ConfigurationError where there is no such rule."""
@@ -67,7 +85,26 @@ async def prepare(
     engine = await make_engine(part, settings, executor)
     await engine.load(progress)
     guesses = await asyncio.to_thread(make_guesses, part) if _speculates(part, settings) else {}
-    return PreparedPart(part, engine, guesses)
+    return PreparedPart(part, engine, guesses, await asyncio.to_thread(measure_cost, part, engine))
+
+
+def measure_cost(part: Part, engine: Engine) -> Cost:
+    """Return what a window takes of this machine: the choice of a cell, and the product where it is made here.
+
+    Measured on the largest of the first layers' geometries; the least of three, since others compute as well.
+    """
+    first = list(dict.fromkeys(part.manifest.layers))[:GUESSES_MAX]
+    geometry = max((part.geometries[number] for number in first), key=lambda one: one.elements)
+    scan = SmartScan(geometry, part.process)
+    theta, scanned = np.zeros(geometry.elements), np.zeros(len(geometry.cells), dtype=np.bool_)
+    taken_s = []
+    for _ in range(3):
+        began_s = thread_time()
+        cell = scan.choose(theta, scanned)
+        scan.uniformity(scan.advance(theta, cell))
+        taken_s.append(thread_time() - began_s)
+    product_s = engine.product_s(geometry.number) if isinstance(engine, InlineEngine) else None
+    return Cost(product_s or 0.0, min(taken_s))
 
 
 def _speculates(part: Part, settings: EngineSettings) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
+import os
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import structlog
@@ -17,12 +17,16 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from cloud.configuration import CoordinatorSettings, Listen
+from cloud.admission import Admission
+from cloud.certificates import Certificates
+from cloud.configuration import CoordinatorSettings
+from cloud.connections import PrinterConnection, library_logger
 from cloud.downloads import PartArchives, RangeNotSatisfiable
 from cloud.ledger import Ledger
 from cloud.parts import PartLibrary, UnknownPart
 from cloud.pool import PartPool
 from cloud.sessions import CLOSE_TRY_AGAIN_LATER, PrinterSession
+from cloud.strangers import Strangers
 from cloud.tokens import TokenFile
 from cosmic.errors import ConfigurationError, PartError
 from protocol.limits import AGENT_PATH, SUBPROTOCOL
@@ -37,27 +41,6 @@ SOCKETS_FACTOR = 2
 """TCP connections at a time, as a multiple of `limits.connections_max`: some are still opening or are refused."""
 
 
-class PrinterConnection(ServerConnection):
-    """A connection that knows its printer, and does not wait for a peer that sends no request."""
-
-    printer = ""
-    sockets_max = 0
-    request_s = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, unless there are too many; give the peer a limited time to ask for something."""
-        super().connection_made(transport)
-        if len(self.server.handler_tasks) > self.sockets_max:
-            structlog.get_logger().warning("sockets_limit", limit=self.sockets_max)
-            self.transport.abort()
-        else:
-            self.loop.call_later(self.request_s, self._give_up_unless_asked)
-
-    def _give_up_unless_asked(self) -> None:
-        if self.request is None:
-            self.transport.abort()
-
-
 class Coordinator:
     """The coordinator of one process: parts, printers and their connections.
 
@@ -66,6 +49,7 @@ class Coordinator:
         port: port listened on, once started.
         on_connections: told the printer of every connection when one comes or goes.
         ledger: what has been done, for who looks on.
+        admission: the jobs that have a place, and what they need.
     """
 
     def __init__(self, settings: CoordinatorSettings) -> None:
@@ -78,8 +62,14 @@ class Coordinator:
         self._pool = PartPool(self._library, settings)
         self._tokens = TokenFile(Path(settings.tokens.file))
         self._archives = PartArchives(settings.parts.download_bytes_max)
+        self.admission = Admission(
+            usable_cores(), settings.limits.load_max, settings.limits.rejoin_s, settings.limits.jobs_max
+        )
+        self._strangers = Strangers(settings.limits)
+        self._certificates: Certificates | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._downloads = 0
-        self._sessions: set[PrinterSession] = set()
+        self._sessions: dict[PrinterSession, str] = {}
         self._server: Server | None = None
         self._log = structlog.get_logger()
 
@@ -94,10 +84,13 @@ class Coordinator:
         limits = self._settings.limits
 
         class Connection(PrinterConnection):
+            strangers = self._strangers
             sockets_max = SOCKETS_FACTOR * limits.connections_max
             request_s = limits.handshake_s
+            message_bytes_max = limits.message_bytes_max
 
-        context = tls_context(self._settings.listen)
+        self._certificates = Certificates(self._settings.listen)
+        context = self._certificates.context
         options: dict[str, Any] = {} if context is None else {"ssl_handshake_timeout": limits.handshake_s}
         try:
             self._server = await serve(
@@ -116,7 +109,7 @@ class Coordinator:
                 ping_timeout=limits.ping_timeout_s,
                 max_size=limits.message_bytes_max,
                 max_queue=limits.receive_queue_messages,
-                logger=_library_logger(),
+                logger=library_logger(),
                 create_connection=Connection,
                 **options,
             )
@@ -136,12 +129,15 @@ class Coordinator:
             engine=self._settings.engine.name,
         )
         self._pool.begin()
+        self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
         """Tell every printer, close the connections, end the workers."""
         if self._server is None:
             return
         self._log.info("stopping", connections=len(self._sessions))
+        if self._watching is not None:
+            self._watching.cancel()
         self._server.close(close_connections=False)
         await asyncio.gather(*(session.shut_down() for session in list(self._sessions)))
         for connection in list(self._server.connections):
@@ -166,6 +162,27 @@ class Coordinator:
         """Parts that are loaded or being loaded."""
         return self._pool.loaded
 
+    # --- what may change meanwhile -------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read tokens and certificate again, whether they look changed or not."""
+        self._look(anyway=True)
+
+    async def _watch(self) -> None:
+        """Look after tokens, certificate and the loop's load, every `tokens.check_s`."""
+        while True:
+            await asyncio.sleep(self._settings.tokens.check_s)
+            self.admission.loop_used(thread_time())
+            self._look(anyway=False)
+
+    def _look(self, *, anyway: bool) -> None:
+        self._tokens.refresh(anyway=anyway)
+        for session, token_sha256 in self._sessions.items():
+            if not self._tokens.stands(session.printer, token_sha256):
+                session.cut("the token was revoked")
+        if self._certificates is not None:
+            self._certificates.refresh(anyway=anyway)
+
     # --- requests ---------------------------------------------------------------------------------------
 
     async def _requested(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -175,9 +192,13 @@ class Coordinator:
             return _respond(HTTPStatus.OK, "ok\n")
         if path != AGENT_PATH and not path.startswith(PARTS_PATH):
             return self._refuse(connection, HTTPStatus.NOT_FOUND, f"nothing is at {path[:100]}")
-        printer = self._tokens.printer_of(_bearer(request.headers))
-        if printer is None:
+        assert isinstance(connection, PrinterConnection)
+        access = self._tokens.access_of(_bearer(request.headers))
+        if access is None:
+            self._strangers.wrong(connection.host, asyncio.get_running_loop().time())
             return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "the token is missing, wrong or revoked")
+        connection.settled()
+        printer = access.printer
         if path != AGENT_PATH:
             return await self._download(connection, request.headers, printer, path.removeprefix(PARTS_PATH))
         if SUBPROTOCOL not in _offered(request.headers):
@@ -186,8 +207,7 @@ class Coordinator:
         full = self._full(printer)
         if full is not None:
             return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, full, printer)
-        assert isinstance(connection, PrinterConnection)
-        connection.printer = printer
+        connection.printer, connection.token_sha256 = printer, access.sha256
         return None
 
     async def _download(
@@ -247,14 +267,24 @@ class Coordinator:
         if full is not None:
             await connection.close(CLOSE_TRY_AGAIN_LATER, full[:120])
             return
-        session = PrinterSession(connection, printer, self._pool, self._settings, self.ledger)
-        self._sessions.add(session)
+        session = PrinterSession(
+            connection,
+            printer,
+            self._pool,
+            self._settings,
+            self.ledger,
+            admission=self.admission,
+            accept_up_to=connection.accept_up_to,
+        )
+        self._sessions[session] = connection.token_sha256
+        self._strangers.printer(connection.host, 1)
         self._tell_connections()
         self._log.info("connected", printer=printer, peer=_peer(connection), connections=len(self._sessions))
         try:
             await session.run()
         finally:
-            self._sessions.discard(session)
+            del self._sessions[session]
+            self._strangers.printer(connection.host, -1)
             self._tell_connections()
 
     def _tell_connections(self) -> None:
@@ -300,41 +330,11 @@ def _respond(status: HTTPStatus, body: str | bytes) -> Response:
     return Response(status.value, status.phrase, headers, content)
 
 
-def tls_context(listen: Listen) -> ssl.SSLContext | None:
-    """Return what TLS is spoken with, None without a certificate. Raises ConfigurationError naming the file."""
-    if listen.certificate_file is None and listen.key_file is None:
-        return None
-    if listen.certificate_file is None or listen.key_file is None:
-        raise ConfigurationError(
-            "certificate_file and key_file go together", where="listen", remedy="set both or none"
-        )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+def usable_cores() -> float:
+    """Return how many processors this process may use: its affinity, and the quota of its control group."""
+    cores = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
     try:
-        context.load_cert_chain(listen.certificate_file, listen.key_file)
-    except OSError as error:  # ssl.SSLError is one as well
-        raise ConfigurationError(
-            f"the certificate or its key cannot be used: {error.strerror or error}",
-            where=f"listen, {listen.certificate_file}, {listen.key_file}",
-            remedy="name a PEM certificate chain and its key, readable by this user",
-        ) from error
-    return context
-
-
-class _ToStructlog(logging.Handler):
-    """Hands what the WebSocket library logs on to our log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        structlog.get_logger().log(
-            record.levelno, "websocket", message=record.getMessage(), cause=str(error) if error else None
-        )
-
-
-def _library_logger() -> logging.Logger:
-    logger = logging.getLogger("cloud.websockets")
-    logger.propagate = False
-    logger.setLevel(logging.WARNING)
-    if not logger.handlers:
-        logger.addHandler(_ToStructlog())
-    return logger
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return cores if quota == "max" else min(cores, int(quota) / int(period))
+    except (OSError, ValueError):  # no control groups of version 2
+        return cores

@@ -7,13 +7,14 @@ Nothing that a peer sends gets further than its own connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from cloud.admission import Admission, Cost, Overloaded
 from cloud.configuration import CoordinatorSettings
 from cloud.controller import LayerController
 from cloud.engines import WarmReport
@@ -24,6 +25,8 @@ from cloud.ledger import Ledger
 from cloud.outbox import Outbox
 from cloud.parts import UnknownPart
 from cloud.pool import PartPool, PoolFull
+from cloud.strangers import Bucket
+from cloud.turns import Pace
 from cloud.warming import Warming
 from cosmic.errors import ConfigurationError, CosmicError, EngineError, PartError, RemoteProtocolError
 from protocol.codec import CLOSE_POLICY_VIOLATION
@@ -55,6 +58,13 @@ CLOSE_INTERNAL_ERROR = 1011
 CLOSE_TRY_AGAIN_LATER = 1013
 
 
+STARTS_AT_ONCE = 20
+"""Layers that may be started at once before `starts_per_s_max` holds."""
+
+MESSAGE_SLACK_BYTES = 256 * 1024
+"""What a message may have beside a map and a list of cells of twice the part's largest layer."""
+
+
 class PrinterSession:
     """The job of `printer` (as its token says) on `connection`."""
 
@@ -65,8 +75,22 @@ class PrinterSession:
         pool: PartPool,
         settings: CoordinatorSettings,
         ledger: Ledger | None = None,
+        *,
+        admission: Admission | None = None,
+        accept_up_to: Callable[[int], None] = lambda _bytes: None,
     ) -> None:
+        """Prepare; `run` serves.
+
+        admission: gives the job a place; None: there is always one.
+        accept_up_to: told how large a message may be from now on, bytes.
+        """
         self.printer = printer
+        self._accept_up_to = accept_up_to
+        self._messages = Bucket(settings.limits.messages_per_s_max, settings.limits.messages_per_s_max)
+        self._starts = Bucket(settings.limits.starts_per_s_max, STARTS_AT_ONCE)
+        self._admission = admission
+        self._admitted = ""
+        self._pace: Pace | None = None
         self._ledger = Ledger() if ledger is None else ledger
         self._connection = connection
         self._pool = pool
@@ -80,6 +104,7 @@ class PrinterSession:
         self._layer_task: asyncio.Task[None] | None = None
         self._layer_outcome = "given up"
         self._map = b""
+        self._started = False
         self._log = structlog.get_logger().bind(printer=printer)
 
     async def run(self) -> None:
@@ -99,6 +124,8 @@ class PrinterSession:
             job = self._session.job
             if self._prepared is not None and job is not None:
                 self._pool.release(job.part)
+            if self._admission is not None and self._admitted:
+                self._admission.left(self._admitted, asyncio.get_running_loop().time())
             self._log.info(
                 "disconnected",
                 close_code=self._connection.protocol.close_code,
@@ -110,6 +137,12 @@ class PrinterSession:
         self._end_layer("shutting down")
         self._post(Failed(code="shutting_down", message="the coordinator is shutting down"))
         await self._outbox.finish(CLOSE_GOING_AWAY, "shutting down")
+
+    def cut(self, why: str) -> None:
+        """Close the connection; the printer may not come back with the token it has."""
+        self._log.warning("cut", cause=why)
+        self._end_layer("cut")
+        self._spawn(self._connection.close(CLOSE_POLICY_VIOLATION, why))
 
     async def refuse(self, code: FailureCode, why: str, close_code: int) -> None:
         """Say why this connection cannot be served, and close it."""
@@ -139,7 +172,18 @@ class PrinterSession:
                 await self.refuse(cast("FailureCode", error.code), str(error), error.close_code)
                 return
             await self._outbox.room()
+            await self._held_back()
             frame = await self._connection.recv()
+
+    async def _held_back(self) -> None:
+        """Read more slowly from a printer that sends more than it may; nothing of it is lost."""
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self._messages.wait_s(now_s)
+        if self._started:
+            self._started = False
+            wait_s = max(wait_s, self._starts.wait_s(now_s))
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
 
     def _received(self, message: AgentMessage) -> bool:
         """Follow one message; return False when the job is over."""
@@ -166,6 +210,8 @@ class PrinterSession:
                     self._warming.schedule.closed()
                 self._log.info("job_closed", reason=message.reason, **self._bill_figures())
                 self._ledger.job_closed(self.printer)
+                if self._admission is not None:
+                    self._admission.close(self._admitted)
                 return False
         return True
 
@@ -201,13 +247,20 @@ class PrinterSession:
         except ConfigurationError as error:
             await self.refuse("bad_message", str(error), CLOSE_POLICY_VIOLATION)
             return
+        self._pace = Pace(prepared.window_s)
+        try:
+            self._admit(job, prepared)
+        except Overloaded as error:
+            await self.refuse("busy", str(error), CLOSE_TRY_AGAIN_LATER)
+            return
+        elements, cells = prepared.largest
+        self._accept_up_to(MESSAGE_SLACK_BYTES + 2 * (4 * elements + 5 * cells))
         self._session.layer_size = prepared.size
         engine = self._settings.engine
         schedule = KeepWarm(engine.warm_interval_s, engine.warm_silence_s)
         self._warming = Warming(schedule, prepared.engine, self._bill_key(job), self._warm)
         self._spawn(self._warming.run())
         self._ledger.job_opened(self.printer, job.job)
-        elements, cells = prepared.largest
         self._log.info(
             "job_opened",
             part=prepared.part.name,
@@ -227,6 +280,15 @@ class PrinterSession:
                 lookahead=job.lookahead,
             )
         )
+
+    def _admit(self, job: OpenJob, prepared: PreparedPart) -> None:
+        """Take a place for the job. Raises Overloaded where it would make running ones late."""
+        if self._admission is None:
+            return
+        key = self._bill_key(job)
+        self._admission.measured(job.part, prepared.cost)
+        self._admission.open(key, job.part, prepared.window_s, asyncio.get_running_loop().time())
+        self._admitted = key
 
     def _spreading(self, message: Spreading) -> None:
         assert self._prepared is not None
@@ -249,6 +311,7 @@ class PrinterSession:
 
     def _start_layer(self, message: StartLayer) -> None:
         self._end_layer("started again")
+        self._started = True
         if self._warming is not None:
             self._warming.schedule.layer_began()
         prepared, session = self._prepared, self._session
@@ -269,9 +332,16 @@ class PrinterSession:
             predictor=prepared.predictor(scan),
         )
         work = prepared.engine.begin_layer(geometry.number, self._bill_key(session.job))
-        self._layer = LayerLoop(controller, session, work, self._outbox, self._given_up, self._ledger)
+        self._layer = LayerLoop(
+            controller, session, work, self._outbox, self._given_up, self._ledger, self._pace, self._spent
+        )
         self._map = message.map.data
         self._layer_task = self._spawn(self._layer.run())
+
+    def _spent(self, cost: Cost) -> None:
+        """Take what a window has cost."""
+        if self._admission is not None and self._session.job is not None:
+            self._admission.learned(self._session.job.part, cost)
 
     def _given_up(self, reason: LayerRefusal | EngineError) -> None:
         """Let go of a layer that cannot be decided on: `failed`, and the connection lives on."""

@@ -35,12 +35,16 @@ TOKEN_LENGTH_MAX = 256
 """Longest token that is looked up, characters."""
 
 
-class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One printer's access. `created`: UTC, RFC 3339, a label."""
+class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One printer's access. `created`: UTC, RFC 3339, a label.
+
+    replaces: hash of the token before, whose open connections stay; it opens no new ones.
+    """
 
     printer: Name
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     created: str
+    replaces: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,8 +75,10 @@ class TokenFile:
         token = PREFIX + secrets.token_urlsafe(32)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self._locked():
-            others = [access for access in _read(self.path) if access.printer != printer]
-            if not replace and len(others) < len(_read(self.path)):
+            known = _read(self.path)
+            others = [access for access in known if access.printer != printer]
+            before = next((access.sha256 for access in known if access.printer == printer), None)
+            if not replace and before is not None:
                 raise UsageError(
                     f"printer '{printer}' has a token already",
                     where=str(self.path),
@@ -81,7 +87,7 @@ class TokenFile:
                 )
             if len(others) >= PRINTERS_MAX:
                 raise UsageError("no room for another printer", why=f"the limit is {PRINTERS_MAX}")
-            self._write([*others, Access(printer, _hash(token), created)])
+            self._write([*others, Access(printer, _hash(token), created, before)])
         return token
 
     def revoke(self, printer: str) -> None:
@@ -98,27 +104,39 @@ class TokenFile:
             self._write(others)
 
     def printer_of(self, token: str) -> str | None:
-        """Return the printer that `token` belongs to, or None. Reads the file again when it has changed.
+        """Return the printer that `token` belongs to, or None. Reads the file again when it has changed."""
+        access = self.access_of(token)
+        return None if access is None else access.printer
+
+    def access_of(self, token: str) -> Access | None:
+        """Return the access that `token` gives, or None. Reads the file again when it has changed.
 
         A file damaged since is reported in the log, and what was known before stays in force.
         """
-        self._refresh()
+        self.refresh()
         if len(token) > TOKEN_LENGTH_MAX:
             return None
         presented = _hash(token)
-        found: str | None = None
+        found: Access | None = None
         for access in self._known:  # every one is compared, so that the time tells nothing
             if hmac.compare_digest(access.sha256, presented):
-                found = access.printer
+                found = access
         return found
 
-    def _refresh(self) -> None:
+    def stands(self, printer: str, sha256: str) -> bool:
+        """Return whether a connection opened by `printer` with that token may stay, as last read."""
+        return any(
+            access.printer == printer and sha256 in (access.sha256, access.replaces) for access in self._known
+        )
+
+    def refresh(self, *, anyway: bool = False) -> None:
+        """Read the file again when it has changed, or `anyway`."""
         try:
             status = self.path.stat()
             seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         except OSError:
             seen = None
-        if seen == self._seen:
+        if seen == self._seen and not anyway:
             return
         self._seen = seen
         try:

@@ -61,3 +61,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ping_timeout_s: PositiveFloat = 4.0
     """Longest wait for the answer to a ping before the connection counts as lost, seconds."""
+
+    load_max: PositiveFloat = 0.75
+    """Share of the loop's thread, and of the processors, that jobs may need together; a new job that would need
+    more is refused with `busy`. Above 1: nobody is refused."""
+
+    jobs_max: PositiveInt = 1000
+    """Most jobs that have a place."""
+
+    rejoin_s: PositiveFloat = 30.0
+    """How long the place of a job that lost its connection is kept, seconds."""
+
+    messages_per_s_max: PositiveFloat = 2000.0
+    """Messages of one connection a second; one that sends more is read more slowly."""
+
+    starts_per_s_max: PositiveFloat = 5.0
+    """Layers started on one connection a second, beyond the first 20; one that starts more is read more slowly."""
+
+    connections_per_address_per_s: PositiveFloat = 50.0
+    """New connections of one address a second, in the mean; more are closed at once. An IPv6 /64 is one address."""
+
+    connections_per_address_burst: PositiveInt = 300
+    """The same at once: as many printers may stand behind one address and come back together."""
+
+    opening_per_address_max: PositiveInt = 64
+    """Connections of one address that have not shown a right token yet; more are closed at once."""
+
+    tokens_wrong_per_minute_max: PositiveInt = 60
+    """Wrong tokens of one address a minute before it is shut out, unless a printer is connected from there."""
+
+    shut_out_s: PositiveFloat = 60.0
+    """How long new connections of such an address are closed at once, seconds."""
+
+    addresses_max: PositiveInt = 4096
+    """Addresses that are remembered, some 500 bytes each."""

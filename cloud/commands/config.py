@@ -21,7 +21,7 @@ def _check(settings: CoordinatorSettings) -> None:
     """Check the files that the settings name."""
     from pathlib import Path
 
-    from cloud.server import tls_context
+    from cloud.certificates import tls_context
     from cloud.tokens import TokenFile
 
     tls_context(settings.listen)

@@ -1,7 +1,7 @@
 """The engine without workers: the coordinator applies the operator that the part's manifest names itself.
 
 A product that takes long leaves the event loop's thread; a short one does not, since the way to a thread
-and back costs more than it.
+and back costs more than it. Among printers, the one whose next undecided window is due first has its product first.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from dataclasses import dataclass
+from time import perf_counter, thread_time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.engines.interface import LayerWork, Progress, SharedLayer, WarmReport
+from cloud.admission import Cost
+from cloud.engines.interface import Guess, Progress, WarmReport
+from cloud.engines.turns import ProductThreads, ProductTurns, Turns
 from cosmic.errors import ConfigurationError, EngineError
 from thermal.operators import Operator, build_operator
 from thermal.part import Part
@@ -22,8 +26,19 @@ from thermal.part import Part
 THREAD_MS = 1.0
 """A product that takes longer leaves the loop's thread; the way there and back takes some 0.2 ms."""
 
+THREAD_SHARED_MS = 0.4
+"""The same where several layers are in progress: others have the loop's thread meanwhile."""
+
 OPERATORS_MAX = 16
 """Operators held at a time: one a layer geometry, some 100 bytes an element each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An operator with its coefficients made, and the time of its longest product."""
+
+    operator: Operator
+    product_s: float
 
 
 class InlineEngine:
@@ -34,13 +49,17 @@ class InlineEngine:
 
     Attributes:
         tolerance: as it is used.
+        spent: processor's time for the product returned last.
     """
 
     def __init__(self, part: Part, executor: ThreadPoolExecutor, tolerance: float | None = None) -> None:
         self.tolerance = tolerance or part.manifest.operator.tolerance
+        self.spent = Cost()
         self._part = part
         self._executor = executor
-        self._operators: OrderedDict[int, tuple[Operator, bool]] = OrderedDict()
+        self._operators: OrderedDict[int, _Ready] = OrderedDict()
+        self._building: dict[int, asyncio.Task[_Ready]] = {}
+        self._turns = executor.turns if isinstance(executor, ProductThreads) else ProductTurns(1)
 
     @property
     def name(self) -> str:
@@ -54,27 +73,39 @@ class InlineEngine:
             await self._operator(geometry)
             progress(done, len(wanted), "operators")
 
-    def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
+    def begin_layer(self, geometry: int, job: str = "") -> InlineLayer:
         """Return what applies the operators of one layer; see Engine."""
         del job
-        return SharedLayer(self, geometry)
+        return InlineLayer(self, geometry, self._turns)
 
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `M_c theta`, float64[n]; see LayerWork."""
+        """Return `M_c theta`, float64[n]; see LayerWork. Takes no turn: whoever needs it at once has it."""
         length = int(self._part.geometries[geometry].lengths[cell])
-        operator, in_thread = await self._operator(geometry)
-        if in_thread:
+        ready = await self._operator(geometry)
+        if self._in_thread(ready):
             loop = asyncio.get_running_loop()
-            y = await loop.run_in_executor(self._executor, operator.apply, length, theta)
+            y, taken_s = await loop.run_in_executor(self._executor, _timed, ready.operator, length, theta)
+            spent = Cost(product_s=taken_s)
         else:
-            y = operator.apply(length, theta)
+            y, taken_s = _timed(ready.operator, length, theta)
+            spent = Cost(loop_s=taken_s)
         if not np.isfinite(y).all():
             raise EngineError(
                 "the operator's result is not finite",
                 where=f"geometry {geometry}, cells of {length} elements",
                 remedy="check the map and the part's process settings",
             )
+        self.spent = spent
         return y
+
+    async def turns_of(self, geometry: int) -> Turns:
+        """Return where a layer of this geometry waits for its turn."""
+        return self._turns.threads if self._in_thread(await self._operator(geometry)) else self._turns.loop
+
+    def product_s(self, geometry: int) -> float | None:
+        """Return the time of the longest product of a geometry, seconds; None where its operator is not made."""
+        ready = self._operators.get(geometry)
+        return None if ready is None else ready.product_s
 
     async def warm(self, job: str = "") -> WarmReport:
         """Return that there are no workers."""
@@ -89,19 +120,27 @@ class InlineEngine:
         """Forget the operators."""
         self._operators.clear()
 
-    async def _operator(self, geometry: int) -> tuple[Operator, bool]:
-        """Return the operator of a geometry, and whether a product belongs in a thread."""
+    def _in_thread(self, ready: _Ready) -> bool:
+        limit_ms = THREAD_MS if self._turns.layers < 2 else min(THREAD_MS, THREAD_SHARED_MS)
+        return ready.product_s * 1e3 > limit_ms
+
+    async def _operator(self, geometry: int) -> _Ready:
+        """Return the operator of a geometry; made in a thread beside those for products, once for all who wait."""
         known = self._operators.get(geometry)
         if known is None:
-            loop = asyncio.get_running_loop()
-            known = await loop.run_in_executor(self._executor, self._build, geometry)
+            building = self._building.get(geometry)
+            if building is None:
+                building = asyncio.get_running_loop().create_task(asyncio.to_thread(self._build, geometry))
+                self._building[geometry] = building
+                building.add_done_callback(lambda _: self._building.pop(geometry, None))
+            known = await asyncio.shield(building)
             self._operators[geometry] = known
             while len(self._operators) > OPERATORS_MAX:
                 self._operators.popitem(last=False)
         self._operators.move_to_end(geometry)
         return known
 
-    def _build(self, geometry: int) -> tuple[Operator, bool]:
+    def _build(self, geometry: int) -> _Ready:
         try:
             outline = self._part.geometries[geometry]
             variant = self._part.manifest.operator.variant
@@ -116,4 +155,53 @@ class InlineEngine:
             started_s = perf_counter()
             operator.apply(outline.distinct_lengths[-1], theta)
             taken_s.append(perf_counter() - started_s)
-        return operator, min(taken_s) * 1e3 > THREAD_MS
+        return _Ready(operator, min(taken_s))
+
+
+def _timed(operator: Operator, length: int, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    began_s = thread_time()
+    y = operator.apply(length, theta)
+    return y, thread_time() - began_s
+
+
+class InlineLayer:
+    """One layer: its products wait for their turns.
+
+    Attributes:
+        due_s: when the next product is due, loop time; set by whoever knows the printer's progress.
+        spent: processor's time for the last product.
+    """
+
+    def __init__(self, engine: InlineEngine, geometry: int, turns: ProductTurns) -> None:
+        self.due_s = 0.0
+        self.spent = Cost()
+        self._engine = engine
+        self._geometry = geometry
+        self._turns = turns
+        self._over = False
+        turns.layers += 1
+
+    async def apply(self, cell: int, theta: NDArray[np.float64], guess: Guess | None = None) -> NDArray[np.float64]:
+        """See LayerWork."""
+        del guess
+        turns = await self._engine.turns_of(self._geometry)
+        await turns.take(self.due_s)
+        try:
+            y = await self._engine.apply(self._geometry, cell, theta)
+            self.spent = self._engine.spent  # nobody was asked in between
+        finally:
+            turns.give_back()
+        return y
+
+    def rest(self, *, done: bool) -> None:
+        """Nothing is held that could be let go of."""
+
+    def end(self) -> None:
+        """The layer counts no more as one in progress."""
+        if not self._over:
+            self._over = True
+            self._turns.layers -= 1
+
+    def figures(self) -> dict[str, Any]:
+        """Return nothing: the layer's own line says all."""
+        return {}

@@ -1,0 +1,81 @@
+"""Turns on threads and on the loop, shared by all layers in progress: asyncio around cloud.turns."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from cloud.turns import Line
+
+
+class Turns:
+    """At most `slots` turns at a time; a free one goes to whoever is due first.
+
+    A slot that becomes free is given away one round of the loop later, so that the layer that has just used it can
+    put in its next claim beside the others'.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+        self._line: Line[asyncio.Future[None]] = Line()
+        self._granting = False
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn."""
+        return len(self._line)
+
+    async def take(self, due_s: float) -> None:
+        """Return when it is the caller's turn; `give_back` ends it."""
+        turn = asyncio.get_running_loop().create_future()
+        self._line.join(due_s, turn)
+        self._grant_soon()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            turn.cancel()
+            raise
+
+    def give_back(self) -> None:
+        """End a turn."""
+        self._free += 1
+        self._grant_soon()
+
+    def _grant_soon(self) -> None:
+        if not self._granting and self._free and self._line:
+            self._granting = True
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._grant)
+
+    def _grant(self) -> None:
+        self._granting = False
+        while self._free and self._line:
+            turn = self._line.next()
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(None)
+
+
+class ProductTurns:
+    """The turns of all who share threads for products.
+
+    Attributes:
+        threads: on a thread; one more than threads, so that none is idle while the loop is busy.
+        loop: on the loop's thread, for products too short for another.
+        layers: layers in progress.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = Turns(threads + 1)
+        self.loop = Turns(1)
+        self.layers = 0
+
+
+class ProductThreads(ThreadPoolExecutor):
+    """The coordinator's threads for products, with the turns on them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(max_workers=count, thread_name_prefix="product")
+        self.turns = ProductTurns(count)
