@@ -114,8 +114,8 @@ class Uplink:
         that it needs when the link is back.
         """
         session = self._session
-        if session is None or not self.ready or self._stalled:
-            return False
+        if session is None or not self.ready or self._stalled or session.state is State.CLOSED:
+            return False  # a connection that is being given up takes a second to close
         match message:
             case StartLayer():
                 self.layer = message.layer

@@ -51,17 +51,21 @@ def refusal_of(error: BaseException) -> RefusedError:
         case CosmicError():
             return RefusedError(error.what, code="local", fatal=False, why=error.why, remedy=error.remedy)
         case ConnectionClosed():
-            received = error.rcvd
-            text = (
-                f"closed by the coordinator: {received.code} {received.reason}" if received else "connection lost"
-            )
-            return RefusedError(text.strip(), code="lost", fatal=False)
+            return RefusedError(_how_closed(error), code="lost", fatal=False)
         case TimeoutError():
             return RefusedError("no answer in time", code="timeout", fatal=False)
         case InvalidHandshake():
             return RefusedError(f"handshake failed: {error}", code="handshake", fatal=False)
         case _:
             return RefusedError(f"cannot connect: {error}", code="unreachable", fatal=False)
+
+
+def _how_closed(error: ConnectionClosed) -> str:
+    if error.rcvd is not None:
+        return f"closed by the coordinator: {error.rcvd.code} {error.rcvd.reason}".strip()
+    if error.sent is not None and "ping timeout" in error.sent.reason:  # as the library closes a silent connection
+        return "the coordinator is silent: a ping was not answered in time"
+    return "connection lost"
 
 
 def refused_job(message: Failed) -> RefusedError:

@@ -202,6 +202,31 @@ async def test_a_coordinator_that_breaks_the_protocol_is_closed_with_the_reason(
         assert (await closed.get())[0] == 1002
 
 
+async def test_what_is_told_while_a_connection_is_given_up_is_not_sent_and_no_error() -> None:
+    given_up = asyncio.Event()
+
+    async def break_the_protocol_and_leave_the_close_unanswered(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(encode(READY))
+        await socket.recv()
+        socket.transport.pause_reading()
+        await socket.send(b"no message")
+        await given_up.wait()
+        socket.transport.abort()
+
+    map_K = np.full(16, 300.0, dtype=np.float32)
+    async with server(break_the_protocol_and_leave_the_close_unanswered) as url:
+        async with linked(url, "0" * 64) as (uplink, heard):
+            await heard.next(JobReady)
+            assert uplink.tell(StartLayer(layer=0, epoch=0, map=Array.of(map_K)))
+            lost = asyncio.create_task(heard.next(RefusedError))
+            while not lost.done():  # as windows go on ending while the close is waited for
+                uplink.tell(Printed(layer=0, epoch=0, window=0, cell=0, source="coordinator"))
+                await asyncio.wait((lost,), timeout=0.01)
+            given_up.set()
+            assert lost.result().code == "bad_message"
+
+
 async def test_a_job_that_is_refused_is_asked_for_again() -> None:
     asked = 0
 

@@ -43,3 +43,8 @@ def test_every_failure_has_its_cause(error: BaseException, code: str, fatal: boo
     assert (refusal.code, refusal.fatal) == (code, fatal)
     assert refusal.what
     assert refusal.remedy or not fatal, "what only a person can change comes with what to do"
+
+
+def test_a_coordinator_that_is_silent_is_called_so() -> None:
+    silent = ConnectionClosedError(None, Close(1011, "keepalive ping timeout"))
+    assert "silent" in refusal_of(silent).what
