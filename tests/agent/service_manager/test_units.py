@@ -41,8 +41,19 @@ def test_systemd_has_nothing_to_object_to(service: str, tmp_path: Path) -> None:
     assert said == []
 
 
-def test_both_units_are_hardened_alike() -> None:
-    hardening = [
-        (UNITS / f"cosmic-{service}.service").read_text().partition("NoNewPrivileges")[2] for service in SERVICES
-    ]
-    assert hardening[0] == hardening[1]
+def test_both_units_are_hardened_alike_but_for_the_agent_that_looks_for_cameras() -> None:
+    agent, coordinator = (
+        [
+            line
+            for line in (UNITS / f"cosmic-{service}.service")
+            .read_text()
+            .partition("NoNewPrivileges")[2]
+            .splitlines()
+            if not line.startswith("#")
+        ]
+        for service in SERVICES
+    )
+    families = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
+    assert [line.removesuffix(" AF_NETLINK") for line in agent] == coordinator
+    assert f"{families} AF_NETLINK" in agent
+    assert families in coordinator
