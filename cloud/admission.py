@@ -1,6 +1,7 @@
 """Whether another job can be served without making the running ones late. Pure: no I/O, no clock.
 
 A job needs `cost / window` of what computes it: a product and the choice of a cell for every window printed.
+Where running jobs are late all the same (others use the processors as well), no new one is taken either.
 The loop's thread is one; products share the machine's processors with it. What does not fit below `load_max` of
 either is refused: one printer on its fallback order is better than twenty that all miss windows.
 """
@@ -20,6 +21,9 @@ MESSAGES_S = 0.0003
 
 WINDOWS_MEASURED = 50
 """Windows between two looks at the loop's thread below which nothing is concluded."""
+
+LATE_MAX = 0.01
+"""Share of turns given too late above which no job is taken, whatever the figures say."""
 
 PARTS_MAX = 256
 """Parts whose costs are remembered; the one used longest ago is forgotten first."""
@@ -66,6 +70,11 @@ class _Job:
 class Admission:
     """The jobs of one coordinator and what they need.
 
+    Attributes:
+        cores: processors that the coordinator has.
+        load_max: share of them, and of the loop's thread, that jobs may need together.
+        late_share: share of turns that were given too late, of late.
+
     A job that lost its connection keeps its place for `rejoin_s`, and a job that has a place is never refused.
     """
 
@@ -87,6 +96,8 @@ class Admission:
         self._windows = 0
         self._told_s = 0.0
         self._loop_s: float | None = None
+        self._turns = (0, 0)
+        self.late_share = 0.0
 
     # --- costs ------------------------------------------------------------------------------------------------
 
@@ -119,6 +130,13 @@ class Admission:
         if self._loop_s is None or self._windows >= WINDOWS_MEASURED:
             self._loop_s, self._windows, self._told_s = loop_s, 0, 0.0
 
+    def turns_given(self, given: int, late: int) -> None:
+        """Take how many turns were given in all, and how many of them too late: now and then."""
+        new, new_late = given - self._turns[0], late - self._turns[1]
+        if new >= WINDOWS_MEASURED or not self._jobs:
+            self._turns = (given, late)
+            self.late_share += ((new_late / new if new else 0.0) - self.late_share) / 4
+
     def cost(self, part: str) -> Cost:
         """Return what a window of `part` takes, its messages included."""
         known = self._costs.get(part)
@@ -140,14 +158,19 @@ class Admission:
             return
         own, load = self._of(part, window_s), self.load()
         most = max(load.loop + own.loop, load.cores + own.cores)
-        if self._jobs and (most > self.load_max or len(self._jobs) >= self._jobs_max):
+        late = self.late_share > LATE_MAX
+        if self._jobs and (late or most > self.load_max or len(self._jobs) >= self._jobs_max):
+            needs = (
+                f"they need {load.loop:.0%} of the loop's thread and {load.cores:.0%} of {self.cores:g} processors"
+            )
+            more = f"this job {own.loop:.1%} and {own.cores:.1%} more"
+            limit = (
+                f"the limit is {self.load_max:.0%} (limits.load_max), and {self._jobs_max} jobs (limits.jobs_max)"
+            )
+            lateness = f"; {self.late_share:.0%} of their turns are late" if late else ""
             raise Overloaded(
                 f"no room for another job beside {len(self._jobs)}",
-                why=(
-                    f"they need {load.loop:.0%} of the loop's thread and {load.cores:.0%} of {self.cores:g} "
-                    f"processors, this job {own.loop:.1%} and {own.cores:.1%} more; the limit is "
-                    f"{self.load_max:.0%} (limits.load_max), and {self._jobs_max} jobs (limits.jobs_max)"
-                ),
+                why=f"{needs}, {more}; {limit}{lateness}",
                 remedy="wait for a job to end, use more or faster processors, or another coordinator",
             )
         self._jobs[job] = _Job(part, window_s)

@@ -173,6 +173,8 @@ class Coordinator:
         while True:
             await asyncio.sleep(self._settings.tokens.check_s)
             self.admission.loop_used(thread_time())
+            turns = self._pool.executor.turns
+            self.admission.turns_given(turns.given, turns.late)
             self._look(anyway=False)
 
     def _look(self, *, anyway: bool) -> None:

@@ -13,9 +13,15 @@ class Turns:
 
     A slot that becomes free is given away one round of the loop later, so that the layer that has just used it can
     put in its next claim beside the others'.
+
+    Attributes:
+        given: turns given so far.
+        late: those of them that were asked for in time and given after they were due.
     """
 
     def __init__(self, slots: int) -> None:
+        self.given = 0
+        self.late = 0
         self._free = slots
         self._line: Line[asyncio.Future[None]] = Line()
         self._granting = False
@@ -27,7 +33,9 @@ class Turns:
 
     async def take(self, due_s: float) -> None:
         """Return when it is the caller's turn; `give_back` ends it."""
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        in_time = loop.time() < due_s
         self._line.join(due_s, turn)
         self._grant_soon()
         try:
@@ -37,6 +45,8 @@ class Turns:
                 self.give_back()
             turn.cancel()
             raise
+        self.given += 1
+        self.late += in_time and loop.time() > due_s
 
     def give_back(self) -> None:
         """End a turn."""
@@ -71,6 +81,16 @@ class ProductTurns:
         self.threads = Turns(threads + 1)
         self.loop = Turns(1)
         self.layers = 0
+
+    @property
+    def given(self) -> int:
+        """Turns given so far."""
+        return self.threads.given + self.loop.given
+
+    @property
+    def late(self) -> int:
+        """Turns asked for in time and given after they were due."""
+        return self.threads.late + self.loop.late
 
 
 class ProductThreads(ThreadPoolExecutor):
