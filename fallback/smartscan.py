@@ -35,6 +35,8 @@ class SmartScanOrder:
     name = "smartscan"
 
     def __init__(self) -> None:
+        import scipy.fft  # noqa: F401, PLC0415  now: its quarter of a second is not to be spent in a layer
+
         self._layer: _Thought | None = None
         self._models: dict[int, tuple[SmartScan, Polynomial]] = {}
 

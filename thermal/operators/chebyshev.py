@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
 from scipy.sparse import csr_array
 
 from cosmic.errors import ConfigurationError
@@ -43,6 +42,8 @@ def power_coefficients(power: int, low: float, high: float, tolerance: float) ->
     Raises:
         ConfigurationError: the tolerance is outside its range.
     """
+    from scipy.fft import dct  # noqa: PLC0415  15 MB that an agent without a model never needs
+
     if not TOLERANCE_MIN <= tolerance <= TOLERANCE_MAX:
         raise ConfigurationError(
             f"an operator tolerance of {tolerance:g} is not possible",

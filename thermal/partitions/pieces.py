@@ -11,7 +11,6 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 
 def connected(label: NDArray[np.integer], pairs: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -21,6 +20,8 @@ def connected(label: NDArray[np.integer], pairs: NDArray[np.int32]) -> NDArray[n
         label: integer[n]; elements of different labels are never in one piece.
         pairs: int32[pairs, 2], elements that share an edge.
     """
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415  memory that only cutting needs
+
     inside = pairs[label[pairs[:, 0]] == label[pairs[:, 1]]]
     links = coo_array(
         (np.ones(len(inside), dtype=np.int8), (inside[:, 0], inside[:, 1])), shape=(label.size, label.size)
