@@ -18,7 +18,7 @@ from agent.configuration import Uplink as UplinkSettings
 from agent.uplink.backoff import Backoff
 from agent.uplink.credentials import read_token, tls_context
 from agent.uplink.refusals import refusal_of, refused_job
-from cosmic.errors import ProtocolError, RefusedError
+from cosmic.errors import ConfigurationError, ProtocolError, RefusedError
 from protocol.limits import SUBPROTOCOL, Limits
 from protocol.messages import (
     AgentMessage,
@@ -153,8 +153,23 @@ class Uplink:
         self._said = (refusal.code, now_s)
         _log.warning("link", link="down", again_in_s=round(pause_s, 3), code=refusal.code, cause=str(refusal))
 
+    async def _read_files(self) -> None:
+        """Read token and certificates again: they may have been renewed. What cannot be read leaves what was.
+
+        In a thread, since a disk may take its time and windows have their deadlines.
+        """
+        settings = self._settings
+        if not settings.token_file and self._tls is None:
+            return
+        try:
+            self._token = await asyncio.to_thread(read_token, settings)
+            self._tls = await asyncio.to_thread(tls_context, settings)
+        except ConfigurationError as error:
+            _log.warning("credentials_not_read", cause=str(error))
+
     async def _connect_and_serve(self) -> None:
         settings = self._settings
+        await self._read_files()
         async with connect(
             settings.url,
             subprotocols=[Subprotocol(SUBPROTOCOL)],

@@ -32,7 +32,10 @@ def serve(
     json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  taken by cosmic.commands.run
 ) -> None:
-    """Serve printers until SIGTERM or ^C. With --json, stdout says where it listens and logs go to stderr."""
+    """Serve printers until SIGTERM or ^C. With --json, stdout says where it listens and logs go to stderr.
+
+    SIGHUP reads tokens, certificate and configuration again, and says what needs a restart.
+    """
     from cloud.configuration import load_settings
     from cosmic import logs
 
@@ -40,10 +43,11 @@ def serve(
     pretty = {"auto": None, "json": False, "pretty": True}[settings.log.format]
     logs.configure(sys.stderr if json else sys.stdout, pretty=pretty, level=settings.log.level)
     use_uvloop()
-    asyncio.run(_serve(settings, ready_file, json))
+    asyncio.run(_serve(config, settings, ready_file, json))
 
 
-async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: bool) -> None:
+async def _serve(config: Path | None, settings: CoordinatorSettings, ready_file: Path | None, json: bool) -> None:
+    from cloud.reloading import Reloader
     from cloud.server import Coordinator
 
     loop = asyncio.get_running_loop()
@@ -55,6 +59,7 @@ async def _serve(settings: CoordinatorSettings, ready_file: Path | None, json: b
         if settings.http.port is not None:
             await beside.enter_async_context(_page(settings, coordinator))
         await coordinator.start()
+        await beside.enter_async_context(Reloader(config, settings, coordinator))
         await _until(asked_to_end, coordinator, ready_file, json)
 
 

@@ -17,7 +17,10 @@ Tokens = Annotated[
     Path,
     typer.Option(metavar="FILE", envvar="COSMIC_TOKENS__FILE", help="The coordinator's token file (tokens.file)."),
 ]
-Replace = Annotated[bool, typer.Option("--replace", help="Take a token that the printer has already away.")]
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="Take a token that the printer has already away; an open connection goes on."),
+]
 
 DEFAULT = Path("tokens.json")
 
@@ -49,7 +52,7 @@ def list_printers(tokens: Tokens = DEFAULT, json: JsonOption = False) -> None:
 
 @app.command(epilog="Example: cosmic-cloud token revoke press-1")
 def revoke(printer: Printer, tokens: Tokens = DEFAULT, json: JsonOption = False) -> None:
-    """Take access from a printer; a connection that stands is not cut."""
+    """Take access from a printer; the coordinator closes its open connections within a second (tokens.check_s)."""
     from cloud.tokens import TokenFile
 
     TokenFile(tokens).revoke(printer)

@@ -297,3 +297,33 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 READY = JobReady(job="job", cells=1, elements=1, engine="test")
+
+
+async def test_a_token_that_was_replaced_is_read_when_connecting_again(
+    tmp_path: Path, square: Part, square_folder: Path
+) -> None:
+    async with coordinator(tmp_path, square_folder.parent) as (running, token_file):
+        good = token_file.read_text()
+        token_file.write_text("cosmic_stale\n")
+        async with linked(url_of(running), square.digest, token_file) as (_, heard):
+            assert (await heard.next(RefusedError)).code == "unauthorized"
+            token_file.write_text("two words\n")  # half written: what was known stays in use
+            assert (await heard.next(RefusedError)).code == "unauthorized"
+            token_file.write_text(good)
+            await heard.next(JobReady)
+
+
+async def test_a_busy_coordinator_is_asked_again_until_it_has_room(
+    tmp_path: Path, square: Part, square_folder: Path
+) -> None:
+    async with coordinator(tmp_path, square_folder.parent) as (running, token_file):
+        running.admission.load_max = 0.0
+        running.admission.open("other/job", square.digest, 0.04, 0.0)
+        async with linked(url_of(running), square.digest, token_file) as (uplink, heard):
+            for _ in range(2):
+                refused = await heard.next(RefusedError)
+                assert (refused.code, refused.fatal) == ("busy", False)
+                assert "no room for another job" in refused.what
+            assert not uplink.ready
+            running.admission.close("other/job")
+            await heard.next(JobReady)

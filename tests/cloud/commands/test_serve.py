@@ -64,11 +64,20 @@ async def test_service_says_where_it_listens_and_leaves_in_order(
     async with dial(f"127.0.0.1:{said['port']}", token) as socket:
         printer = Printer(socket)
         assert (await printer.open(part)).engine == "local 2x2 float64"
+        settings.write_text(settings.read_text() + "[log]\nlevel = 'debug'\n[limits]\nrejoin_s = 1.0\n")
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        read: list[bytes] = []
+        while not read or b'"reloaded"' not in read[-1]:
+            read.append(await process.stderr.readline())
+        assert json.loads(read[-1])["changed"] == {"log.level": "debug"}
+        assert json.loads(read[-1])["need_restart"] == ["limits.rejoin_s"]
         process.send_signal(number)
         assert (await printer.hear_a(Failed)).code == "shutting_down"
         with pytest.raises(ConnectionClosed):
             await printer.hear()
     _, logs = await process.communicate()
+    logs = b"".join(read) + logs
     assert process.returncode == 0
     events = [json.loads(line)["event"] for line in logs.splitlines()]
     assert events[0] == "listening"
