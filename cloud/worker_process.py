@@ -1,10 +1,10 @@
 """The worker as a process of the coordinator's machine: blocks mapped from files, vectors in shared memory.
 
-Started by the local engine as `python -m cloud.worker_process`, with a pipe, a socket, an eventfd and a piece of
+Started by the local engine as `python -m cloud.worker_process`, with a pipe, a socket, eventfds and a piece of
 shared memory inherited. A byte in the pipe wakes the worker: for what happens now and then, which the socket has as
 JSON, or for a window, which costs no message: question and theta are in shared memory, the answer goes there, and
-the eventfd tells it. The process ends when the other end of the pipe is closed, whatever closed it. Imports numpy
-and no more.
+the last worker to answer tells the coordinator. The process ends when the other end of the pipe is closed,
+whatever closed it. Imports numpy and no more.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from cloud.worker import NO_SUCH_BLOCK, OK, Block, Floats, Store, Worker
 WINDOW = b"w"
 EVENT = b"e"
 """What the pipe's bytes say."""
-
-NOT_FINITE = 100
-"""What may be wrong here besides cloud.worker's numbers: blocks or theta hold values that no temperature has."""
 
 LINE_WORDS = 8
 """64-bit words of the question, and of a worker's answer, in shared memory (cloud.engines.local.memory)."""
@@ -55,6 +52,10 @@ class MappedFiles:
                 raise ValueError(f"{path}: {error}") from error
 
 
+Operands = tuple[Floats, Floats, Floats]
+"""A block, theta of its columns, and where its partial product goes."""
+
+
 class SharedVectors:
     """The shared memory as worker `number` of `workers` sees it; see cloud.engines.local.memory."""
 
@@ -67,26 +68,42 @@ class SharedVectors:
         self._partial = vectors[1 + column]
         self._lines = memoryview(memory)[: lines * 8].cast("Q")
         self._answer = (1 + number) * LINE_WORDS
+        self._operands: dict[tuple[int, int], Operands] = {}
 
     def serve(self, worker: Worker) -> None:
-        """Answer the present question: first the product, then what is wrong, then the question's number."""
-        lines = self._lines
-        sequence, geometry, length = lines[0], lines[1], lines[2]
-        lines[self._answer + 1] = self.multiply(worker, geometry, length)
-        lines[self._answer] = sequence
+        """Answer the present question: first the product, then what is wrong, then the question's number.
 
-    def multiply(self, worker: Worker, geometry: int, length: int) -> int:
-        """Write the partial product of a window; return what is wrong, 0 for nothing."""
-        block = worker.block(geometry, length)
+        Few steps: when a window comes, others have had the processor, and every step's code is far away.
+        """
+        lines, at = self._lines, self._answer
+        place = lines[1], lines[2]
+        operands = self._operands.get(place) or self._found(worker, place)
+        if operands is None:
+            lines[at + 1] = NO_SUCH_BLOCK
+        else:
+            self.product(*operands)
+            lines[at + 1] = OK
+        lines[at] = lines[0]
+
+    @staticmethod
+    def product(values: Floats, theta: Floats, partial: Floats) -> None:
+        """Write the product of a block and its columns of theta."""
+        np.dot(values, theta, partial)
+
+    def operands(self, block: Block) -> Operands:
+        """Return what is multiplied in windows of a block, and where to."""
+        return block.values, self._theta[slice(*block.columns)], self._partial[slice(*block.rows)]
+
+    def forget(self) -> None:
+        """Look blocks up anew: others may have been loaded."""
+        self._operands.clear()
+
+    def _found(self, worker: Worker, place: tuple[int, int]) -> Operands | None:
+        block = worker.block(*place)
         if block is None:
-            return NO_SUCH_BLOCK
-        partial = self._partial[slice(*block.rows)]
-        self.product(block, partial)
-        return OK if np.isfinite(partial).all() else NOT_FINITE
-
-    def product(self, block: Block, partial: Floats) -> None:
-        """Write the product of a block and theta."""
-        np.dot(block.values, self._theta[slice(*block.columns)], out=partial)
+            return None
+        self._operands[place] = found = self.operands(block)
+        return found
 
 
 def _map_array(path: str) -> Floats:
@@ -108,21 +125,28 @@ def _map_array(path: str) -> Floats:
     return np.ndarray(shape, dtype=dtype, buffer=mapped, offset=start)
 
 
-def answer(worker: Worker, vectors: SharedVectors, link: socket.socket, woken: int, answered: int) -> None:
+def answer(
+    worker: Worker, vectors: SharedVectors, link: socket.socket, woken: int, left: int, answered: int
+) -> None:
     """Answer windows and events until the other end of the pipe is closed.
 
     woken: end of the pipe whose bytes say what there is to do.
+    left: eventfd that counts who has not answered a window, but for one.
     answered: eventfd that wakes the coordinator.
     """
     memory = bytearray(MESSAGE_BYTES_MAX)  # kept: new memory of this size would come from the system every time
     while what := os.read(woken, 1):
         if what == WINDOW:
             vectors.serve(worker)
-            os.eventfd_write(answered, 1)
+            try:
+                os.eventfd_read(left)
+            except BlockingIOError:  # nobody is left
+                os.eventfd_write(answered, 1)
             continue
         try:
             size = link.recv_into(memory)
             link.send(json.dumps(worker.invoked(json.loads(memory[:size]))).encode())
+            vectors.forget()
         except (ConnectionError, json.JSONDecodeError):  # the coordinator went away
             return
 
@@ -139,7 +163,7 @@ def main(
     os.close(told["memory"])
     names = "precision", "stride", "column", "number", "workers"
     vectors = shared(memory, *(told[name] for name in names))
-    answer(Worker(open_store), vectors, link, told["woken"], told["answered"])
+    answer(Worker(open_store), vectors, link, told["woken"], told["left"], told["answered"])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -28,8 +28,9 @@ from cloud.engines.local.process import PROGRAM, WorkerLost, WorkerProcess
 from cloud.plans import Plan
 from cloud.platforms import Load
 from cloud.worker import ERRORS, OK
-from cloud.worker_process import BLOCKS_MAX, NOT_FINITE
+from cloud.worker_process import BLOCKS_MAX, WINDOW
 from cosmic.errors import EngineError
+from thermal.operators import block_ranges
 from thermal.operators.blockfiles import COMPUTED
 from thermal.part import Part
 
@@ -47,6 +48,7 @@ class _Round:
 
     sequence: int
     waiting: set[int]
+    started_s: float
     failed: set[int] = field(default_factory=set)
     wrong: int = OK
     over: asyncio.Future[None] | None = None
@@ -93,6 +95,9 @@ class LocalEngine:
         self._round: _Round | None = None
         self._sequence = 0
         self._took_s: dict[int, float] = {}
+        self._queued = 0
+        self._wakes: dict[int, list[int]] = {}
+        self._cells: dict[tuple[int, int], tuple[int, range]] = {}
         self._turn = asyncio.Lock()
         self._closing = False
         self._cold = 0
@@ -152,20 +157,37 @@ class LocalEngine:
 
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return `M_c theta`, float64[n]; see LayerWork. Printers take turns, in the order they ask."""
-        length = self._groups.length(geometry, cell)
-        group = self._groups.workers(self._groups.group(geometry, cell))
+        length, group = self._asked_of(geometry, cell)
+        quick, asked = self._at_once(geometry, length, group, theta)
+        if quick is not None:
+            return quick
+        self._queued += 1
+        try:
+            return await self._in_turn(asked, geometry, length, group, theta)
+        finally:
+            self._queued -= 1
+
+    async def _in_turn(
+        self, asked: _Round | None, geometry: int, length: int, group: range, theta: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the product of a window, asked already or not; replace workers that do not answer."""
         async with self._turn:
-            if self._vectors is None or self._closing:
+            vectors = self._vectors
+            if vectors is None or self._closing:
                 raise EngineError("the engine is not loaded", where=self.name)
-            if self._round is not None:  # of a window that was given up: its workers still read theta
-                await self._round.end()
-            self._vectors.put(theta)
-            unanswered: set[int] = set(group)
+            if asked is None:
+                if self._round is not None:  # of a window that was given up: its workers still read theta
+                    await self._round.end()
+                vectors.put(theta)
+            unanswered: Collection[int] = group
             for _ in range(self._settings.tries_max):
-                await self._all_alive(group)
-                unanswered = await self._ask(unanswered, geometry, length)
+                if asked is None:
+                    await self._all_alive(group)
+                    asked = self._ask(unanswered, geometry, length)
+                unanswered = await self._answers(asked, geometry, length)
                 if not unanswered:
                     break
+                asked = None
             else:
                 raise EngineError(
                     f"no product from worker {min(unanswered)}",
@@ -173,7 +195,12 @@ class LocalEngine:
                     why=f"asked {self._settings.tries_max} times, {self._settings.apply_timeout_ms:g} ms each",
                     remedy="check the machine's memory and load, and the log for why workers ended",
                 )
-            return self._vectors.total(theta.size)
+            if all(self._ready(number) for number in group):
+                self._wakes[group.start] = [self._workers[number].wake for number in group]
+            y = vectors.total(theta.size)
+            if not np.isfinite(y).all():
+                raise self._not_finite(geometry, length, group, theta)
+            return y
 
     async def warm(self, job: str = "") -> WarmReport:
         """Ask every worker for what it holds; those found dead since the last time are loaded again."""
@@ -203,6 +230,7 @@ class LocalEngine:
     async def close(self) -> None:
         """End the workers and give the memory back."""
         self._closing = True
+        self._wakes.clear()
         repairs = list(self._reviving.values())
         for task in repairs:
             task.cancel()
@@ -217,34 +245,75 @@ class LocalEngine:
                 self._vectors.close()
                 self._vectors = None
 
-    async def _ask(self, numbers: set[int], geometry: int, length: int) -> set[int]:
-        """Ask workers for a window's product; return those that did not answer, which are being replaced."""
+    def _asked_of(self, geometry: int, cell: int) -> tuple[int, range]:
+        """Return the length of a cell, and the workers of its group."""
+        known = self._cells.get((geometry, cell))
+        if known is None:
+            group = self._groups.workers(self._groups.group(geometry, cell))
+            self._cells[geometry, cell] = known = self._groups.length(geometry, cell), group
+        return known
+
+    def _at_once(
+        self, geometry: int, length: int, group: range, theta: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64] | None, _Round | None]:
+        """Return the product where it comes within HERE_S and nothing is the matter.
+
+        Else None, and the question where it was asked. It is not asked where answers lately took longer, or
+        somebody else is at it. One piece without the event loop, and of few steps: workers have had the processor
+        when they run, and everything that a step needs comes from far away.
+        """
+        wakes = self._wakes.get(group.start)
+        if wakes is None or self._took_s.get(geometry, HERE_S) >= HERE_S or self._queued or self._turn.locked():
+            return None, None
+        if self._round is not None and self._round.waiting:
+            return None, None
+        vectors = self._vectors
+        assert vectors is not None
+        started_s = perf_counter()
+        vectors.put(theta)
+        self._sequence += 1
+        vectors.ask(self._sequence, geometry, length, len(wakes))
+        for wake in wakes:
+            try:
+                os.write(wake, WINDOW)
+            except BrokenPipeError:  # it is gone, as the reader finds, too
+                continue
+        if vectors.come(HERE_S) and vectors.all_well(group, self._sequence):
+            y = vectors.total(theta.size)
+            if np.isfinite(y).all():
+                self._took_s[geometry] = perf_counter() - started_s
+                return y, None
+        self._round = asked = _Round(self._sequence, set(group), started_s)
+        self._take_answers(asked)
+        self._limit(asked)
+        return None, asked
+
+    def _ask(self, numbers: Collection[int], geometry: int, length: int) -> _Round:
+        """Ask workers for a window's product."""
         assert self._vectors is not None
         self._sequence += 1
-        self._round = asked = _Round(self._sequence, set(numbers))
-        started_s = perf_counter()
-        self._vectors.ask(self._sequence, geometry, length)
+        self._round = asked = _Round(self._sequence, set(numbers), perf_counter())
+        self._vectors.ask(self._sequence, geometry, length, len(numbers))
         for number in numbers:
-            worker = self._workers[number]
-            if worker.alive:
-                worker.serve()
-            else:
-                asked.settle(number, answered=False)
-        if self._took_s.get(geometry, 0.0) < HERE_S:
-            self._wait_here(asked, started_s + HERE_S)
+            if not self._workers[number].serve():
+                self._will_not_answer(number)
+        self._limit(asked)
+        return asked
+
+    def _limit(self, asked: _Round) -> None:
+        """Give a question that is not answered yet to the event loop, which ends it in time."""
         if asked.waiting:
             loop = asyncio.get_running_loop()
             asked.over = loop.create_future()
             asked.limit = loop.call_later(self._settings.apply_timeout_ms / 1e3, self._too_late, asked)
-            await asked.end()
-        self._took_s[geometry] = perf_counter() - started_s
-        if asked.wrong == NOT_FINITE:
-            raise EngineError(
-                "a product is not finite",
-                where=f"geometry {geometry}, cells of {length} elements",
-                why="blocks or map hold values that no temperature has",
-                remedy="build the part's dense operators again",
-            )
+
+    async def _answers(self, asked: _Round, geometry: int, length: int) -> set[int]:
+        """Wait until a question is over; return those that did not answer, which are being replaced."""
+        assert self._vectors is not None
+        await asked.end()
+        self._took_s[geometry] = perf_counter() - asked.started_s
+        if asked.failed:
+            self._vectors.none_left()
         if asked.wrong != OK:
             raise EngineError(
                 f"no worker holds the operator of cells of {length} elements",
@@ -254,21 +323,32 @@ class LocalEngine:
             )
         return asked.failed
 
+    def _not_finite(
+        self, geometry: int, length: int, group: Iterable[int], theta: NDArray[np.float64]
+    ) -> EngineError:
+        """Return the error of a product that is not finite, with who gave it."""
+        assert self._vectors is not None
+        rows = block_ranges(theta.size, self._plan.rows)
+        columns = self._plan.columns
+        wrong = [
+            number
+            for place, number in enumerate(group)
+            if not np.isfinite(self._vectors.partial(place % columns, *rows[place // columns])).all()
+        ]
+        return EngineError(
+            "a product is not finite",
+            where=f"geometry {geometry}, cells of {length} elements, worker {', '.join(map(str, wrong))}",
+            why="blocks or map hold values that no temperature has",
+            remedy="build the part's dense operators again",
+        )
+
     def _too_late(self, asked: _Round) -> None:
         """Replace the workers that did not answer in time: what they would still write must not come later."""
+        self._take_answers(asked)
         for number in sorted(asked.waiting):
             self._log.warning("worker_too_late", worker=number, limit_ms=self._settings.apply_timeout_ms)
             self._replace(number)
-            asked.settle(number, answered=False)
-
-    def _wait_here(self, asked: _Round, until_s: float) -> None:
-        """Look for answers without the event loop, until `until_s` of perf_counter at most.
-
-        Whoever waits for a processor gets this one: there may be more workers than processors.
-        """
-        while asked.waiting and perf_counter() < until_s:
-            os.sched_yield()
-            self._take_answers(asked)
+            self._will_not_answer(number)
 
     def _answered(self) -> None:
         """Take the answers that are there; workers have said that there are some."""
@@ -286,17 +366,27 @@ class LocalEngine:
                 asked.settle(number, answered=True, wrong=wrong)
 
     def _lost(self, number: int) -> None:
+        self._wakes.clear()
         if self._closing or number in self._loading:  # whoever loads it is told, and says so
             return
         self._log.warning("worker_lost", worker=number, pid=self._workers[number].pid)
         if asyncio.get_running_loop().time() - self._loaded_s[number] > SETTLED_S:
             self._replace(number)  # else when it is asked for: one that keeps dying is not started for ever
-        if self._round is not None:
-            self._round.settle(number, answered=False)
+        self._will_not_answer(number)
+
+    def _will_not_answer(self, number: int) -> None:
+        """Go on without a worker in the present window, unless its answer is there."""
+        asked = self._round
+        if asked is None or not asked.waiting or self._vectors is None:
+            return
+        self._vectors.one_less()
+        self._take_answers(asked)
+        asked.settle(number, answered=False)
 
     def _replace(self, number: int) -> None:
         if number in self._reviving or self._closing:
             return
+        self._wakes.clear()
         task = asyncio.get_running_loop().create_task(self._revive(number))
         self._reviving[number] = task
         task.add_done_callback(lambda _: self._revived(number, task))
@@ -343,6 +433,9 @@ class LocalEngine:
             why=f"replaced {self._settings.tries_max} times in a row",
             remedy="check the machine's memory, and the log for why they ended",
         )
+
+    def _ready(self, number: int) -> bool:
+        return self._workers[number].alive and number not in self._reviving
 
     async def _bring_up(self, worker: WorkerProcess, loaded: Callable[[], None]) -> None:
         """Start a worker and load its blocks."""

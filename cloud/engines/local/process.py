@@ -34,6 +34,9 @@ class WorkerProcess:
     column: column range of its blocks.
     lost: told (number) once, when the worker is gone and was not closed.
     program: module that the process runs.
+
+    Attributes:
+        wake: the pipe whose bytes wake the worker, -1 where it is gone.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class WorkerProcess:
         self.alive = False
         self._lost = lost
         self._link: socket.socket | None = None
-        self._wake = -1
+        self.wake = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._answer: asyncio.Future[dict[str, Any]] | None = None
 
@@ -61,7 +64,7 @@ class WorkerProcess:
     async def start(self, vectors: SharedVectors) -> None:
         """Start the process. Raises EngineError where the system does not let us."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        woken, self._wake = os.pipe()
+        woken, self.wake = os.pipe()
         ours.setblocking(False)
         told = {
             "socket": theirs.fileno(),
@@ -70,6 +73,7 @@ class WorkerProcess:
             "stride": vectors.stride,
             "column": self._column,
             "woken": woken,
+            "left": vectors.left,
             "answered": vectors.answered,
             "number": self.number,
             "workers": vectors.workers,
@@ -80,7 +84,7 @@ class WorkerProcess:
                 [sys.executable, "-m", self._program, json.dumps(told)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # stdout is the coordinator's one document
-                pass_fds=(theirs.fileno(), vectors.descriptor, woken, vectors.answered),
+                pass_fds=(theirs.fileno(), vectors.descriptor, woken, vectors.left, vectors.answered),
                 env={**os.environ, **ONE_THREAD},
             )
 
@@ -106,10 +110,13 @@ class WorkerProcess:
         self.alive = True
         asyncio.get_running_loop().add_reader(ours.fileno(), self._readable)
 
-    def serve(self) -> None:
-        """Wake the worker for a window. Its answer comes by shared memory, a death by `lost`."""
+    def serve(self) -> bool:
+        """Wake the worker for a window, unless it is gone. Its answer comes by shared memory, a death by `lost`."""
+        if not self.alive:
+            return False
         with contextlib.suppress(BrokenPipeError):  # it is gone, as the reader finds, too
-            os.write(self._wake, WINDOW)
+            os.write(self.wake, WINDOW)
+        return True
 
     async def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to an event of kind `load` or `warm`. Raises WorkerLost. One event at a time."""
@@ -120,7 +127,7 @@ class WorkerProcess:
         try:
             with contextlib.suppress(ConnectionError):  # the reader finds it closed and fails the answer
                 await asyncio.get_running_loop().sock_sendall(self._link, json.dumps(event).encode())
-                os.write(self._wake, EVENT)
+                os.write(self.wake, EVENT)
             return await self._answer
         finally:
             self._answer = None
@@ -160,8 +167,8 @@ class WorkerProcess:
             asyncio.get_running_loop().remove_reader(self._link.fileno())
             self._link.close()
             self._link = None
-        if self._wake >= 0:
-            os.close(self._wake)
-            self._wake = -1
+        if self.wake >= 0:
+            os.close(self.wake)
+            self.wake = -1
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(WorkerLost())

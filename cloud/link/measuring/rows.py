@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cloud.worker import Block, Floats
-from cloud.worker_process import SharedVectors, main
+from cloud.worker_process import Operands, SharedVectors, main
 
 
 class NoFiles:
@@ -30,9 +30,16 @@ class NoFiles:
 class CopiedRows(SharedVectors):
     """The shared memory, with a product that takes no time."""
 
-    def product(self, block: Block, partial: Floats) -> None:
+    def operands(self, block: Block) -> Operands:
+        """Return the rows of theta and where they are copied."""
+        values, _, partial = super().operands(block)
+        return values, self._theta[slice(*block.rows)], partial
+
+    @staticmethod
+    def product(values: Floats, theta: Floats, partial: Floats) -> None:
         """Copy the rows of a window."""
-        partial[:] = self._theta[slice(*block.rows)]
+        del values
+        partial[:] = theta
 
 
 if __name__ == "__main__":
