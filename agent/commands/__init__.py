@@ -13,6 +13,7 @@ from agent.commands.config import app as config_app
 from agent.commands.export import export
 from agent.commands.install_service import install_service, uninstall_service
 from agent.commands.replay import replay
+from agent.commands.report import report
 from agent.commands.run import run as run_command
 from cosmic.commands import VersionOption, run
 
@@ -35,6 +36,7 @@ app.command("bundle", epilog="Example: cosmic-agent bundle --config /etc/cosmic/
 app.add_typer(config_app, name="config")
 app.add_typer(capture_app, name="capture")
 app.command("replay", epilog="Example: cosmic-agent replay demo/recordings --offline --speed 20")(replay)
+app.command("report", epilog="Example: cosmic-agent report demo/recordings -o report.html")(report)
 app.command("export", epilog="Example: cosmic-agent export demo/recordings --format parquet -o job.parquet")(export)
 app.command("install-service", epilog="Example: cosmic-agent install-service --dry-run")(install_service)
 app.command("uninstall-service", epilog="Example: cosmic-agent uninstall-service --dry-run")(uninstall_service)

@@ -40,7 +40,7 @@ export class LayerView {
   }
 
   setGeometry(image) {
-    const cellOf = new Uint32Array(bytes(image.cell_of));
+    const cellOf = typeof image.cell_of === "string" ? new Uint32Array(bytes(image.cell_of)) : image.cell_of;
     const { rows, columns, cells } = image;
     const sumX = new Float64Array(cells), sumY = new Float64Array(cells), count = new Float64Array(cells);
     const boxes = Array.from({ length: cells }, () => [columns, rows, 0, 0]);
