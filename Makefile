@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test check format simulate fuzz screenshots docs deb release lock clean
+.PHONY: help demo test check format simulate fuzz soak screenshots docs deb release lock clean
 help:            ## What can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -33,6 +33,9 @@ simulate: $(VENV)/.dev  ## Check the protocol's invariants under N seeded schedu
 
 fuzz: $(VENV)/.dev  ## Feed everything that parses with mutations for MINUTES (1), from SEED where one is given
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
+
+soak: $(VENV)/.dev  ## Let PRINTERS (3) print for MINUTES (2) under faults all the time, on real processes; memory must stay flat
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),2) --printers $(or $(PRINTERS),3) --seed $(or $(SEED),1)
 
 screenshots: $(VENV)/.dev  ## Take the docs' pictures of the live pages, from a real job in a real browser
 	@$(BIN)/python scripts/screenshots.py

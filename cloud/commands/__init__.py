@@ -8,6 +8,7 @@ import typer
 
 from cloud.commands import (
     bench,
+    bench_agent,
     bench_link,
     bench_load,
     bench_paper,
@@ -33,6 +34,7 @@ app.command("serve", epilog="Example: cosmic-cloud serve --config coordinator.to
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(bench.app, name="bench")
+bench.app.command("agent", epilog="Example: cosmic-cloud bench agent --area 16 --json")(bench_agent.agent)
 bench.app.command("link", epilog="Example: cosmic-cloud bench link --workers 16 --json")(bench_link.link)
 bench.app.command("load", epilog="Example: cosmic-cloud bench load --printers 20 --json")(bench_load.load)
 bench.app.command("paper", epilog="Example: cosmic-cloud bench paper --jobs segmented-gear --strategies five")(

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Process:
     Attributes:
         lines: the lines so far.
         times: when each of them came, loop time.
+        counted: how many lines of every event there were.
         returncode: how it ended, None while it runs.
     """
 
@@ -42,6 +44,7 @@ class Process:
         self.name = name
         self.lines: list[Line] = []
         self.times: list[float] = []
+        self.counted: Counter[str] = Counter()
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -139,6 +142,7 @@ class Process:
                 if text.startswith(b"{") and text.endswith(b"\n"):
                     self.lines.append(msgspec.json.decode(text, type=Line))
                     self.times.append(loop.time())
+                    self.counted[self.lines[-1]["event"]] += 1
                     self._tell()
         await process.wait()
         self._tell()

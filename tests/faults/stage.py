@@ -106,8 +106,19 @@ class Stage:
         over_s: when the fault was over; None while it lasts.
     """
 
-    def __init__(self, folder: Path, part: Part, pace: Pace) -> None:
-        self.folder, self.part, self.pace = folder, part, pace
+    def __init__(
+        self,
+        folder: Path,
+        part: Part,
+        pace: Pace,
+        *,
+        printer: str = PRINTER,
+        port: int | None = None,
+        tokens: Path | None = None,
+    ) -> None:
+        """Prepare. `port`, `tokens`: of a coordinator that another stage starts; None: one's own."""
+        self.folder, self.part, self.pace, self.printer = folder, part, pace, printer
+        self.tokens = tokens or folder / "tokens.json"
         self.agent_sections: Sections = {}
         self.coordinator_sections: Sections = {}
         self.agent_through: list[str] = []
@@ -118,13 +129,13 @@ class Stage:
         self.beside: list[Process] = []
         self.struck_s: float | None = None
         self.over_s: float | None = None
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.proxy = Proxy(self.port)
         self.recordings = folder / "recordings"
         folder.mkdir(parents=True, exist_ok=True)
         token = folder / "token"
         token.touch(mode=0o600)
-        token.write_text(TokenFile(folder / "tokens.json").add(PRINTER, replace=True))
+        token.write_text(TokenFile(self.tokens).add(printer, replace=True))
         self.coordinator = Process("coordinator", folder)
         self.agent = Process("agent", folder)
         self._looking: asyncio.Task[None] | None = None
@@ -200,7 +211,7 @@ class Stage:
         return {
             "listen": {"port": self.port},
             "parts": {"directory": str(self.part.folder.parent)},
-            "tokens": {"file": str(self.folder / "tokens.json")},
+            "tokens": {"file": str(self.tokens)},
             "log": {"format": "json"},
         }
 
@@ -218,7 +229,7 @@ class Stage:
         if pace.lookahead is not None:
             uplink["lookahead"] = pace.lookahead
         return {
-            "printer": {"name": PRINTER, "part": str(self.part.folder), "job": "job"},
+            "printer": {"name": self.printer, "part": str(self.part.folder), "job": "job"},
             "printer.simulated": {"time_scale": pace.time_scale, "start_limit_s": 30.0},
             "capture": {"seed": 1},
             "uplink": uplink,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from agent.recorder.channels import Window
 from agent.recorder.reading import Recording, read
 from agent.recorder.shelf import recordings_in
 from tests.faults.processes import Line, Process
@@ -110,22 +109,26 @@ def follow(part: Part, recordings: Sequence[Recording]) -> tuple[int, int]:
     checked = equal = 0
     for recording in recordings:
         for layer in recording.layers:
-            windows = [window for window in recording.windows if window.layer == layer]
-            if layer in recording.maps and len(windows) == part.size_of(layer)[1]:
+            windows = sum(window.layer == layer for window in recording.windows)
+            if layer in recording.maps and windows == part.size_of(layer)[1]:
                 checked += 1
-                equal += _follows(part, recording, layer, windows)
+                equal += layer_follows(part, recording, layer)
     return checked, equal
 
 
-def _follows(part: Part, recording: Recording, layer: int, windows: Sequence[Window]) -> bool:
+def layer_follows(part: Part, recording: Recording, layer: int) -> bool:
     """Return whether every decided cell is SmartScan's, given the map and the cells scanned before it."""
+    windows = [window for window in recording.windows if window.layer == layer]
     map_K = recording.map_K(layer)
     order = [window.cell for window in windows]
-    expected = order_layer(part, layer, map_K).order
+    expected: list[int] = []
     for number, window in enumerate(windows):
         if window.source == "fallback":
-            expected = order_layer(part, layer, map_K, printed=order[: number + 1]).order
-        elif window.cell != expected[number]:
+            expected = []  # known again when a decision follows: what SmartScan says from here on
+            continue
+        if not expected:
+            expected = order_layer(part, layer, map_K, printed=order[:number]).order
+        if window.cell != expected[number]:
             return False
     return True
 
