@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -21,12 +20,14 @@ from cloud.admission import Admission
 from cloud.certificates import Certificates
 from cloud.configuration import CoordinatorSettings
 from cloud.connections import PrinterConnection, library_logger
+from cloud.cores import usable_cores
 from cloud.downloads import PartArchives, RangeNotSatisfiable
 from cloud.ledger import Ledger
 from cloud.parts import PartLibrary, UnknownPart
+from cloud.places import Place
 from cloud.pool import PartPool
 from cloud.sessions import CLOSE_TRY_AGAIN_LATER, PrinterSession
-from cloud.strangers import Strangers
+from cloud.strangers import Rates, Strangers
 from cloud.tokens import TokenFile
 from cosmic.errors import ConfigurationError, PartError
 from protocol.limits import AGENT_PATH, SUBPROTOCOL
@@ -66,6 +67,7 @@ class Coordinator:
             usable_cores(), settings.limits.load_max, settings.limits.rejoin_s, settings.limits.jobs_max
         )
         self._strangers = Strangers(settings.limits)
+        self._rates: OrderedDict[str, Rates] = OrderedDict()
         self._certificates: Certificates | None = None
         self._watching: asyncio.Task[None] | None = None
         self._downloads = 0
@@ -275,8 +277,7 @@ class Coordinator:
             self._pool,
             self._settings,
             self.ledger,
-            admission=self.admission,
-            accept_up_to=connection.accept_up_to,
+            Place(self.admission, self._rates_of(printer), connection.accept_up_to),
         )
         self._sessions[session] = connection.token_sha256
         self._strangers.printer(connection.host, 1)
@@ -288,6 +289,14 @@ class Coordinator:
             del self._sessions[session]
             self._strangers.printer(connection.host, -1)
             self._tell_connections()
+
+    def _rates_of(self, printer: str) -> Rates:
+        """Return how fast `printer` may send. Remembered for the printers connected, and the latest that were."""
+        rates = self._rates.setdefault(printer, Rates(self._settings.limits))
+        self._rates.move_to_end(printer)
+        while len(self._rates) > 2 * self._settings.limits.connections_max:
+            self._rates.popitem(last=False)
+        return rates
 
     def _tell_connections(self) -> None:
         self.on_connections([session.printer for session in self._sessions])
@@ -330,13 +339,3 @@ def _respond(status: HTTPStatus, body: str | bytes) -> Response:
     kind = "text/plain; charset=utf-8" if isinstance(body, str) else "application/x-tar"
     headers = Headers({"Connection": "close", "Content-Length": str(len(content)), "Content-Type": kind})
     return Response(status.value, status.phrase, headers, content)
-
-
-def usable_cores() -> float:
-    """Return how many processors this process may use: its affinity, and the quota of its control group."""
-    cores = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return cores if quota == "max" else min(cores, int(quota) / int(period))
-    except (OSError, ValueError):  # no control groups of version 2
-        return cores

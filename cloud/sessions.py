@@ -7,14 +7,14 @@ Nothing that a peer sends gets further than its own connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from cloud.admission import Admission, Cost, Overloaded
+from cloud.admission import Overloaded
 from cloud.configuration import CoordinatorSettings
 from cloud.controller import LayerController
 from cloud.engines import WarmReport
@@ -24,8 +24,8 @@ from cloud.layers import LayerLoop
 from cloud.ledger import Ledger
 from cloud.outbox import Outbox
 from cloud.parts import UnknownPart
+from cloud.places import Place
 from cloud.pool import PartPool, PoolFull
-from cloud.strangers import Bucket
 from cloud.turns import Pace
 from cloud.warming import Warming
 from cosmic.errors import ConfigurationError, CosmicError, EngineError, PartError, RemoteProtocolError
@@ -58,9 +58,6 @@ CLOSE_INTERNAL_ERROR = 1011
 CLOSE_TRY_AGAIN_LATER = 1013
 
 
-STARTS_AT_ONCE = 20
-"""Layers that may be started at once before `starts_per_s_max` holds."""
-
 MESSAGE_SLACK_BYTES = 256 * 1024
 """What a message may have beside a map and a list of cells of twice the part's largest layer."""
 
@@ -75,21 +72,11 @@ class PrinterSession:
         pool: PartPool,
         settings: CoordinatorSettings,
         ledger: Ledger | None = None,
-        *,
-        admission: Admission | None = None,
-        accept_up_to: Callable[[int], None] = lambda _bytes: None,
+        place: Place | None = None,
     ) -> None:
-        """Prepare; `run` serves.
-
-        admission: gives the job a place; None: there is always one.
-        accept_up_to: told how large a message may be from now on, bytes.
-        """
+        """Prepare; `run` serves. `place`: among the coordinator's jobs; None: there are no others."""
         self.printer = printer
-        self._accept_up_to = accept_up_to
-        self._messages = Bucket(settings.limits.messages_per_s_max, settings.limits.messages_per_s_max)
-        self._starts = Bucket(settings.limits.starts_per_s_max, STARTS_AT_ONCE)
-        self._admission = admission
-        self._admitted = ""
+        self._place = Place.alone(settings.limits) if place is None else place
         self._pace: Pace | None = None
         self._ledger = Ledger() if ledger is None else ledger
         self._connection = connection
@@ -104,7 +91,7 @@ class PrinterSession:
         self._layer_task: asyncio.Task[None] | None = None
         self._layer_outcome = "given up"
         self._map = b""
-        self._started = False
+        self._started = 0
         self._log = structlog.get_logger().bind(printer=printer)
 
     async def run(self) -> None:
@@ -124,8 +111,7 @@ class PrinterSession:
             job = self._session.job
             if self._prepared is not None and job is not None:
                 self._pool.release(job.part)
-            if self._admission is not None and self._admitted:
-                self._admission.left(self._admitted, asyncio.get_running_loop().time())
+            self._place.left(asyncio.get_running_loop().time())
             self._log.info(
                 "disconnected",
                 close_code=self._connection.protocol.close_code,
@@ -177,11 +163,8 @@ class PrinterSession:
 
     async def _held_back(self) -> None:
         """Read more slowly from a printer that sends more than it may; nothing of it is lost."""
-        now_s = asyncio.get_running_loop().time()
-        wait_s = self._messages.wait_s(now_s)
-        if self._started:
-            self._started = False
-            wait_s = max(wait_s, self._starts.wait_s(now_s))
+        wait_s = self._place.rates.wait_s(asyncio.get_running_loop().time(), layers=self._started)
+        self._started = 0
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 
@@ -210,8 +193,7 @@ class PrinterSession:
                     self._warming.schedule.closed()
                 self._log.info("job_closed", reason=message.reason, **self._bill_figures())
                 self._ledger.job_closed(self.printer)
-                if self._admission is not None:
-                    self._admission.close(self._admitted)
+                self._place.close()
                 return False
         return True
 
@@ -249,12 +231,12 @@ class PrinterSession:
             return
         self._pace = Pace(prepared.window_s)
         try:
-            self._admit(job, prepared)
+            self._place.take(self._bill_key(job), job.part, prepared, asyncio.get_running_loop().time())
         except Overloaded as error:
             await self.refuse("busy", str(error), CLOSE_TRY_AGAIN_LATER)
             return
         elements, cells = prepared.largest
-        self._accept_up_to(MESSAGE_SLACK_BYTES + 2 * (4 * elements + 5 * cells))
+        self._place.accept_up_to(MESSAGE_SLACK_BYTES + 2 * (4 * elements + 5 * cells))
         self._session.layer_size = prepared.size
         engine = self._settings.engine
         schedule = KeepWarm(engine.warm_interval_s, engine.warm_silence_s)
@@ -281,15 +263,6 @@ class PrinterSession:
             )
         )
 
-    def _admit(self, job: OpenJob, prepared: PreparedPart) -> None:
-        """Take a place for the job. Raises Overloaded where it would make running ones late."""
-        if self._admission is None:
-            return
-        key = self._bill_key(job)
-        self._admission.measured(job.part, prepared.cost)
-        self._admission.open(key, job.part, prepared.window_s, asyncio.get_running_loop().time())
-        self._admitted = key
-
     def _spreading(self, message: Spreading) -> None:
         assert self._prepared is not None
         if self._prepared.size(message.layer) is None:
@@ -311,7 +284,7 @@ class PrinterSession:
 
     def _start_layer(self, message: StartLayer) -> None:
         self._end_layer("started again")
-        self._started = True
+        self._started += 1
         if self._warming is not None:
             self._warming.schedule.layer_began()
         prepared, session = self._prepared, self._session
@@ -333,15 +306,10 @@ class PrinterSession:
         )
         work = prepared.engine.begin_layer(geometry.number, self._bill_key(session.job))
         self._layer = LayerLoop(
-            controller, session, work, self._outbox, self._given_up, self._ledger, self._pace, self._spent
+            controller, session, work, self._outbox, self._given_up, self._ledger, self._pace, self._place.spent
         )
         self._map = message.map.data
         self._layer_task = self._spawn(self._layer.run())
-
-    def _spent(self, cost: Cost) -> None:
-        """Take what a window has cost."""
-        if self._admission is not None and self._session.job is not None:
-            self._admission.learned(self._session.job.part, cost)
 
     def _given_up(self, reason: LayerRefusal | EngineError) -> None:
         """Let go of a layer that cannot be decided on: `failed`, and the connection lives on."""

@@ -17,6 +17,10 @@ SAY_AGAIN_S = 10.0
 """How often it is said of one address that its connections are closed, seconds."""
 
 
+STARTS_AT_ONCE = 20
+"""Layers that a printer may start at once before `starts_per_s_max` holds."""
+
+
 class Bucket:
     """`per_s` a second in the mean, `most` at once. Time is handed in."""
 
@@ -43,6 +47,19 @@ class Bucket:
         if self._seen_s is not None:
             self._left = min(self._most, self._left + (now_s - self._seen_s) * self._per_s)
         self._seen_s = now_s
+
+
+class Rates:
+    """How fast one printer may send, over all its connections: messages, and layers that are started."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._messages = Bucket(limits.messages_per_s_max, limits.messages_per_s_max)
+        self._layers = Bucket(limits.starts_per_s_max, STARTS_AT_ONCE)
+
+    def wait_s(self, now_s: float, *, layers: int) -> float:
+        """Take a message that started so many layers; return how long to read nothing from the printer, seconds."""
+        wait_s = self._messages.wait_s(now_s)
+        return max([wait_s, *(self._layers.wait_s(now_s) for _ in range(layers))])
 
 
 @dataclass(slots=True)
