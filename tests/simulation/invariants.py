@@ -1,99 +1,320 @@
-"""What protocol.md promises, checked on what a simulated job logged."""
+"""What protocol.md promises, checked at everything that an agent tells its bystanders, and once more at the end.
+
+A watch keeps a model of its own of every layer: what was handed over, decided and announced, and the heat that
+SmartScan decides by. The machine's own list of what it scanned is the truth that everything is held against.
+Invariant 9 is a property of two runs: see test_simulation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.configuration import SimulatedFaults
+from agent.keeper import Handover, WindowKeeper
+from agent.observers import (
+    CoordinatorFailed,
+    DecisionReceived,
+    HandedOver,
+    Happening,
+    JobEnded,
+    LayerBegan,
+    LayerEnded,
+    MapTaken,
+    OrderLeft,
+    WindowEnded,
+)
+from tests.simulation.disk import windows_in
 from tests.simulation.network import PING_S
-from tests.simulation.world import World
-from thermal.order import order_layer
+from tests.simulation.part import CELLS, LAYERS
+from thermal.operators import Polynomial
+from thermal.smartscan import SmartScan
 
-RECOVERY_S = 0.4 + 0.05 + 36 * 0.0045 * 1.5 + 0.1
-"""Worst case from the last fault's end to decisions: back-off, loading, catching up over 36 cells, round trips."""
+if TYPE_CHECKING:
+    from tests.simulation.agent_process import PrinterSide
+    from tests.simulation.world import World
 
+RECOVERY_S = 0.6 + 0.5 + CELLS * 0.0045 * 1.5 + 0.1
+"""Worst case from the last fault's end to decisions: back-off, loading, catching up over the cells, round trips."""
 
-def check(world: World) -> None:
-    """Raise AssertionError naming the invariant that does not hold."""
-    well = world.machine == SimulatedFaults(seed=world.machine.seed)
-    ends = [line for line in world.lines if line["event"] == "job"]
-    assert len(ends) == 1, "a job is closed once"
-    aborted = ends[0]["reason"] == "aborted by the machine"
-    assert aborted == bool(world.machine.at), "a job that was given up says so"
-    for layer in world.driver.scanned:
-        windows = [line for line in world.lines if line["event"] == "window" and line["layer"] == layer]
-        scanned = world.driver.scanned[layer]
-        cells = len(world.part.geometry_of(layer).cells)
-        order = [line["cell"] for line in windows]
-        assert len(set(scanned)) == len(scanned), f"1: layer {layer}: no cell twice, got {scanned}"
-        broken_off = aborted and layer == max(world.driver.scanned)
-        assert len(scanned) == cells or broken_off, f"1: layer {layer}: every cell exactly once, got {scanned}"
-        assert order == scanned, f"4: layer {layer}: records say what the machine scanned, {scanned}, got {order}"
-        assert [line["window"] for line in windows] == list(range(len(scanned))), f"8: layer {layer}: records"
-        if well:
-            _in_time(world, layer, windows)
-            _recovers(world, layer, windows)
-        if scanned:
-            _follows_smartscan(world, layer, windows)
-    refused = [line for line in world.lines if line["event"] == "layer_refused" and line["code"] == "bad_cells"]
-    assert not refused, f"5: agent and coordinator disagree on what was printed: {refused}"
-    bugs = ("internal_error", "uplink_stopped", "fallback_failed", "driver_error", "observer_failed")
-    errors = [line for line in world.lines if line["event"] in bugs]
-    assert not errors, f"a bug was met: {errors}"
+FUNCTIONS_RECOVERY_S = 0.6 + 1.0 + CELLS * 0.02 * 2 + 0.1
+"""The same over functions: cold ones are loaded, and every window has an invocation."""
+
+LOOKAHEAD_SAFE = 5
+"""Windows ahead from which single late answers are no matter."""
+
+SILENT = frozenset({"silent", "half-open up", "half-open down"})
+ROUNDING_S = 1e-9
 
 
-def _in_time(world: World, layer: int, windows: Sequence[Any]) -> None:
-    """2: no cell comes after its deadline, and the laser never stands still."""
-    late = [line["window"] for line in windows if line["slack_ms"] < -1e-6]
-    assert not late, f"2: layer {layer}: handed over after the deadline in windows {late}"
-    summary = _summary(world, layer)
-    assert summary["order"] == [line["cell"] for line in windows], f"4: layer {layer}: order"
-    assert summary["starved_ms"] < 1e-6, f"2: layer {layer}: the laser stood still"
+class Watch:
+    """Watches one agent of one printer; an observer."""
 
-
-def _summary(world: World, layer: int) -> Any:
-    """Return the agent's line of a layer; the coordinator has one as well."""
-    return next(
-        line for line in world.lines if line["event"] == "layer" and "order" in line and line["layer"] == layer
-    )
-
-
-def _follows_smartscan(world: World, layer: int, windows: Sequence[Any]) -> None:
-    """6: decided cells are those that SmartScan chooses in one process, given the cells scanned before."""
-    summary = _summary(world, layer)
-    if summary["map_from"] != "camera":
-        return
-    map_K = world.camera.maps[layer]
-    order = [line["cell"] for line in windows]
-    expected = order_layer(world.part, layer, map_K).order
-    for window, line in enumerate(windows):
-        if world.dispatch == "layer" and line["outcome"] == "fallback_machine":
-            return  # the machine left the sequence: the rest of it was decided before
-        if line["source"] == "fallback":
-            expected = order_layer(world.part, layer, map_K, printed=order[: window + 1]).order
-        assert line["source"] == "fallback" or line["cell"] == expected[window], (
-            f"6: layer {layer}, window {window}: cell {line['cell']} is not SmartScan's {expected[window]}"
+    def __init__(self, world: World, side: PrinterSide, keeper: WindowKeeper) -> None:
+        self._world = world
+        self._side = side
+        self._keeper = keeper
+        self._layer = -1
+        self._cells = 0
+        self._handed: tuple[int, ...] = ()
+        self._windows_ended = 0
+        self._announced = 0
+        self._left = False
+        self._decided: dict[int, int] = {}
+        self._refused = False
+        self._heat: _Heat | None = None
+        self.jobs_ended = 0
+        self.reason = ""
+        self.layers: list[int] = []
+        self.windows: list[tuple[int, int]] = []
+        self._quiet_s = world.last_fault_s + (
+            RECOVERY_S if world.setup.engine == "inline" else FUNCTIONS_RECOVERY_S
         )
+        if any(fault.kind in SILENT for fault in world.schedule):
+            self._quiet_s += PING_S
+
+    def observe(self, happening: Happening) -> None:
+        """Check what just happened."""
+        try:
+            match happening:
+                case DecisionReceived():
+                    self._received(happening)
+                case HandedOver():
+                    self._handed_over(happening)
+                case WindowEnded():
+                    self._window_ended(happening)
+                case LayerBegan():
+                    self._layer_began(happening)
+                case MapTaken() if happening.layer == self._layer:
+                    self._heat = _Heat(self._world, happening)
+                case OrderLeft():
+                    self._order_left(happening)
+                case CoordinatorFailed() if happening.layer == self._layer:
+                    self._refused = True
+                case LayerEnded():
+                    self._layer_ended(happening)
+                case JobEnded():
+                    self.jobs_ended += 1
+                    self.reason = happening.reason
+                case _:
+                    pass
+        except AssertionError as error:
+            self._world.violated(f"{self._side.name}, layer {self._layer}: {error}")
+
+    # --- the layer ------------------------------------------------------------------------------------------
+
+    def _layer_began(self, began: LayerBegan) -> None:
+        _hold(began.layer > self._layer, 1, f"layer {began.layer} began after layer {self._layer}")
+        self._layer, self._cells = began.layer, began.cells
+        self._handed, self._windows_ended, self._announced = (), 0, 0
+        self._left = self._refused = False
+        self._decided, self._heat = {}, None
+
+    def _received(self, told: DecisionReceived) -> None:
+        """3: what counts is for this layer and epoch, for a window in the future, of a cell that is left."""
+        if told.drop is not None:
+            return
+        what = f"the decision of cell {told.cell} for window {told.window} in epoch {told.epoch} counted"
+        handed = self._keeper.handed
+        # It is told after the keeper took what it could hand over at once.
+        before = handed[: told.window]
+        _hold(told.layer == self._layer, 3, f"{what}, but it is for layer {told.layer}")
+        _hold(told.epoch >= self._announced, 3, f"{what}, after epoch {self._announced} was announced")
+        _hold(not (self._left and told.epoch <= self._announced), 3, f"{what}, after a fallback left that order")
+        _hold(told.window >= len(self._handed) - self._just_handed(told), 3, f"{what}, but the window has its cell")
+        _hold(told.cell not in before, 3, f"{what}, but it was scanned before")
+        window = self._decided.get(told.cell, told.window)
+        _hold(window == told.window, 3, f"{what}, and was decided for window {window} before")
+        self._decided[told.cell] = told.window
+
+    def _just_handed(self, told: DecisionReceived) -> int:
+        """Return how many windows from this decision's on were handed over by its own message."""
+        handed = self._handed
+        return len(handed) - told.window if told.window < len(handed) and handed[told.window] == told.cell else 0
+
+    def _handed_over(self, told: HandedOver) -> None:
+        handover, handed, before = told.handover, self._keeper.handed, self._handed
+        window = handover.window
+        _hold(len(set(handed)) == len(handed), 1, f"window {window}: a cell twice in {handed}")
+        _hold(handed[window : window + 1] == (handover.cell,), 2, f"window {window} has {handed[window:]}")
+        if self._orderly:
+            _hold(window == len(before), 2, f"window {window} was handed over after {len(before)} windows")
+            _hold(handed[:window] == before, 4, f"{before} became {handed[:window]}")
+        self._handed = handed[: window + 1]
+        self._in_time(handover, told.at_s)
+        self._agreed()
+        if handover.source == "coordinator":
+            self._follows_smartscan(handover)
+        else:
+            self._left, self._decided = True, {}
+            self._recovered(handover, told.at_s)
+
+    def _in_time(self, handover: Handover, at_s: float) -> None:
+        """2: never after its deadline, unless the agent's own loop stood still."""
+        if handover.slack_s < -ROUNDING_S and self._orderly:
+            stalled = any(
+                from_s < at_s + ROUNDING_S and to_s > handover.deadline_s - 0.01
+                for from_s, to_s in self._side.stalls
+            )
+            _hold(stalled, 2, f"window {handover.window} came {-handover.slack_s * 1e3:.3f} ms after its deadline")
+
+    def _follows_smartscan(self, handover: Handover) -> None:
+        """6: a decided cell is the one that SmartScan chooses in one process after the cells before it."""
+        _hold(self._heat is not None, 6, f"window {handover.window} was decided before there was a map")
+        assert self._heat is not None
+        expected = self._heat.choice(self._handed[: handover.window])
+        what = f"window {handover.window}: cell {handover.cell} is not SmartScan's {expected}"
+        _hold(handover.cell == expected, 6, what)
+
+    def _agreed(self) -> None:
+        """5: what the coordinator was told is how the layer was really printed."""
+        if self._world.setup.dispatch == "layer" and not self._orderly:
+            return
+        truth = self._side.printer.scanned
+        for session, printer in self._world.coordinator.sessions.items():
+            state = session._session
+            if printer != self._side.name or state.layer is None or state.layer not in truth:
+                continue
+            scanned = truth[state.layer]
+            prefix = state.prefix
+            known = len(scanned)
+            agreed = prefix[:known] == scanned[: len(prefix)]
+            _hold(agreed, 5, f"the coordinator has {prefix}, the machine scanned {scanned}")
+
+    def _recovered(self, handover: Handover, at_s: float) -> None:
+        """7: after the last fault and the time to recover, windows are decided."""
+        setup = self._world.setup
+        safe = setup.lookahead is None or setup.lookahead >= LOOKAHEAD_SAFE
+        if at_s < self._quiet_s or not self._orderly or self._refused or not safe or setup.printers > 1:
+            return
+        cause = handover.outcome.value
+        _hold(False, 7, f"window {handover.window} fell back ({cause}) {at_s - self._quiet_s:.3f} s after recovery")
+
+    def _order_left(self, told: OrderLeft) -> None:
+        _hold(told.epoch > self._announced, 5, f"epoch {told.epoch} was announced after {self._announced}")
+        known = (self._keeper.printed, self._keeper.handed)
+        _hold(told.printed in known, 5, f"{told.printed} was announced of {self._keeper.printed} printed")
+        self._announced, self._left = told.epoch, False
+        self._decided = {}
+
+    def _window_ended(self, ended: WindowEnded) -> None:
+        """8: one record for every window, with what the machine really scanned."""
+        window, scanned = ended.handover.window, self._side.printer.scanned[self._layer]
+        _hold(window == self._windows_ended, 8, f"a record of window {window} after {self._windows_ended}")
+        self._windows_ended += 1
+        _hold(window < len(scanned), 8, f"a record of window {window}, of which the machine knows nothing")
+        what = f"window {window} is recorded as cell {ended.cell}, the machine scanned {scanned[window]}"
+        _hold(ended.cell == scanned[window], 4, what)
+        fell_back = ended.handover.outcome.value != "on_time"
+        _hold(fell_back == (ended.handover.source == "fallback"), 8, f"window {window}: outcome and source differ")
+        self.windows.append((self._layer, window))
+        self._agreed()
+
+    def _layer_ended(self, ended: LayerEnded) -> None:
+        order = list(ended.order)
+        scanned = self._side.printer.scanned[ended.layer]
+        _hold(order == scanned[: len(order)], 4, f"the layer's order is {order}, the machine scanned {scanned}")
+        _hold(self._windows_ended == len(order), 8, f"{self._windows_ended} records of {len(order)} windows")
+        if self._orderly and not self._side.stalls:
+            _hold(ended.starved_ms < 1e-6, 2, f"the laser stood still for {ended.starved_ms} ms")
+        self.layers.append(ended.layer)
+
+    @property
+    def _orderly(self) -> bool:
+        """The machine keeps to the rules, and this agent saw all of the job."""
+        return self._world.setup.well and self._side.starts == 1
 
 
-def _recovers(world: World, layer: int, windows: Sequence[Any]) -> None:
-    """7: after the last fault and the time to recover, every window is decided."""
-    silent = any(fault.kind == "silent" for fault in world.schedule)
-    well_s = world.last_fault_s + RECOVERY_S + (PING_S if silent else 0.0)
-    refused = any(line["event"] == "coordinator_failed" and line["layer"] == layer for line in world.lines)
-    if world.layer_began_s[layer] < well_s or refused:
+class _Heat:
+    """A layer's heat as the decisions must see it."""
+
+    def __init__(self, world: World, taken: MapTaken) -> None:
+        part = world.part
+        self._geometry = part.geometry_of(taken.layer)
+        self._scan = SmartScan(self._geometry, part.process)
+        self._operator = Polynomial(self._geometry, part.process, part.manifest.operator.tolerance)
+        self._first: NDArray[np.float64] = self._scan.theta_from_map(taken.map_K)
+        self._theta = self._first
+        self._scanned = np.zeros(len(self._geometry.cells), dtype=np.bool_)
+        self._cells: tuple[int, ...] = ()
+
+    def choice(self, printed: tuple[int, ...]) -> int:
+        """Return what SmartScan chooses after the cells `printed`."""
+        if printed[: len(self._cells)] != self._cells:
+            self._theta, self._cells = self._first, ()
+            self._scanned[:] = False
+        for cell in printed[len(self._cells) :]:
+            y = self._operator.apply(int(self._geometry.lengths[cell]), self._theta)
+            self._theta = self._scan.advance(y, cell)
+            self._scanned[cell] = True
+        self._cells = printed
+        return self._scan.choose(self._theta, self._scanned)
+
+
+def _hold(holds: bool, invariant: int, what: str) -> None:
+    """Raise AssertionError naming the invariant that does not hold."""
+    if not holds:
+        raise AssertionError(f"invariant {invariant}: {what}")
+
+
+def check_end(world: World) -> None:
+    """Note what does not hold when every job is over."""
+    try:
+        for side in world.printers:
+            _check_job(world, side)
+        if world.disk is not None:
+            _check_recordings(world)
+        if world.broker is not None:
+            _check_broker(world)
+    except AssertionError as error:
+        world.violated(str(error))
+
+
+def _check_job(world: World, side: PrinterSide) -> None:
+    watch, machine = side.watch, world.setup.machine
+    assert watch is not None, "an agent ran"
+    _hold(watch.jobs_ended == 1, 8, f"{side.name}: the job was closed {watch.jobs_ended} times")
+    broken_off = any(text.startswith("abort") for text in machine.at)
+    last = max(side.printer.scanned)
+    _hold(broken_off or last == LAYERS - 1, 1, f"{side.name}: the job ended in layer {last}")
+    for layer, scanned in side.printer.scanned.items():
+        cells = len(world.part.geometry_of(layer).cells)
+        _hold(len(set(scanned)) == len(scanned), 1, f"{side.name}, layer {layer}: a cell twice in {scanned}")
+        whole = len(scanned) == cells or (broken_off and layer == last)
+        _hold(whole, 1, f"{side.name}, layer {layer}: {len(scanned)} of {cells} cells")
+        world.layers += 1
+    if side.starts == 1 and not broken_off:
+        expected = [
+            (layer, window) for layer, order in side.printer.scanned.items() for window in range(len(order))
+        ]
+        _hold(watch.windows == expected, 8, f"{side.name}: {len(watch.windows)} records of {len(expected)} windows")
+
+
+def _check_recordings(world: World) -> None:
+    """A recording holds every window, but for what a fault of the disk or a kill took, and is readable always."""
+    failed = any(fault.kind.startswith("disk") for fault in world.schedule)
+    for side in world.printers:
+        for number, recorder in enumerate(side.recorders, 1):
+            if not recorder.path.exists():
+                _hold(failed or number < len(side.recorders), 8, f"{side.name}: no recording {recorder.path.name}")
+                continue
+            windows, damage = windows_in(recorder.path)
+            last = number == len(side.recorders)
+            bad: list[Any] = [each for each in damage if each.kind == "damaged" or (last and not failed)]
+            _hold(not bad, 8, f"{side.name}: the recording is damaged: {bad}")
+            _hold(len(set(windows)) == len(windows), 8, f"{side.name}: a window is recorded twice")
+            if last and not failed and side.watch is not None:
+                _hold(windows == side.watch.windows, 8, f"{side.name}: {len(windows)} windows are recorded")
+
+
+def _check_broker(world: World) -> None:
+    """Whoever looks at the broker knows that the agents are gone, and what the jobs came to."""
+    broker = world.broker
+    assert broker is not None
+    troubled_s = max(broker.gone_until_s, broker.blocked_until_s) + 6.0
+    if world.loop.time() < troubled_s:
         return
-    fallbacks = [line["window"] for line in windows if line["source"] == "fallback"]
-    assert not fallbacks, f"7: layer {layer}: windows {fallbacks} fell back though every fault was over"
-
-
-def log_of(world: World) -> bytes:
-    """Return all that was logged, but for what depends on the machine: times that were really measured."""
-    lines = [
-        {key: value for key, value in line.items() if not key.startswith(("compute_ms", "load_ms"))}
-        for line in world.lines
-    ]
-    return repr([{k: np.asarray(v).tolist() for k, v in line.items()} for line in lines]).encode()
+    for side in world.printers:
+        status = broker.retained.get(f"cosmic/site/{side.name}/status")
+        _hold(status == b"offline", 8, f"{side.name}: the broker says {status!r} of an agent that is gone")

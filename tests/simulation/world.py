@@ -1,249 +1,239 @@
-"""All that a job needs in one process on virtual time: the real agent, the real coordinator, faults by a seed."""
+"""A whole job on virtual time: printers, agents, coordinator, workers, broker, disk, and what goes wrong."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, cast
+import shutil
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from structlog.testing import capture_logs
+import structlog
 
-from agent.capture import SimulatedCamera
-from agent.configuration import AgentConfiguration, Capture, Fallback, Printer, Simulated, SimulatedFaults, Uplink
-from agent.driver.simulated import SimulatedPrinter
-from agent.journal import Journal
-from agent.observers import Happening, LayerBegan, Observers
-from agent.plant import Plant
-from agent.printing import Printing
-from agent.uplink import Uplink as AgentUplink
-from cloud.configuration import CoordinatorSettings
-from cloud.engines.inline import InlineEngine
-from cloud.prepared import PreparedPart
-from cloud.sessions import PrinterSession
-from cosmic.errors import CaptureError, EngineError
-from fallback import make_ladder
-from protocol.messages import OpenJob
-from tests.simulation.network import End, Network
-from tests.support import virtual_time
-from thermal.part import Part
+from agent.mqtt.connection import Connector
+from cosmic import logs
+from tests.simulation import faults
+from tests.simulation.agent_process import PrinterSide
+from tests.simulation.broker import Broker, Client
+from tests.simulation.coordinator_process import Coordinator, Ground
+from tests.simulation.disk import FaultyDisk
+from tests.simulation.invariants import check_end
+from tests.simulation.network import Network
+from tests.simulation.part import LAYERS, cheap_numerics, plate
+from tests.simulation.schedule import Fault, Setup
+from tests.support.virtual_processes import Process, ProcessLoop, current
 
-LAYERS = 3
-FAULTS = (
-    "cut",
-    "silent",
-    "stall up",
-    "stall down",
-    "crash",
-    "slow engine",
-    "engine fails",
-    "slow network",
-    "no frame",
-)
-MACHINE_FAULTS = ("late", "lost", "doubled", "wrong_cell", "restart", "fault")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong, at a time in seconds, for so many seconds."""
-
-    at_s: float
-    kind: str
-    lasts_s: float
-
-
-def schedule_of(seed: int) -> list[Fault]:
-    """Return the faults of a seed: none to eight, in the order of their times."""
-    generator = random.Random(seed)
-    count = generator.choice((0, 1, 1, 2, 3, 4, 6, 8))
-    faults = [
-        Fault(generator.uniform(0.0, 8.0), generator.choice(FAULTS), generator.choice((0.02, 0.1, 0.4, 1.5)))
-        for _ in range(count)
-    ]
-    return sorted(faults, key=lambda fault: fault.at_s)
-
-
-def machine_of(seed: int) -> tuple[SimulatedFaults, str]:
-    """Return what goes wrong with the machine in the world of a seed, and how it is handed its cells."""
-    generator = random.Random(f"machine {seed}")
-    dispatch = generator.choice(("cell", "cell", "layer"))
-    if generator.random() < 0.5:
-        return SimulatedFaults(), dispatch
-    shares: dict[str, float] = {
-        kind: generator.choice((0.01, 0.05, 0.2)) for kind in MACHINE_FAULTS if generator.random() < 0.4
+BUGS = frozenset(
+    {
+        "internal_error",
+        "uplink_stopped",
+        "fallback_failed",
+        "observer_failed",
+        "no_prediction",
+        "mqtt_stopped",
+        "driver_error",
     }
-    at = [f"abort {generator.randrange(LAYERS)}:{generator.randrange(36)}"] if generator.random() < 0.1 else []
-    late_ms = generator.choice((5.0, 30.0, 100.0))
-    return SimulatedFaults(seed=seed, late_ms=late_ms, restart_s=0.2, at=at, **shares), dispatch
+)
+"""Log lines that only a bug writes. A machine that breaks the rules makes a `driver_error` as well."""
+
+WALL_S = 1_767_225_600.0
+"""Wall time at the beginning."""
 
 
-class SlowableEngine(InlineEngine):
-    """The inline engine with a virtual time for every product, and faults."""
-
-    def __init__(self, part: Part, executor: ThreadPoolExecutor, generator: random.Random) -> None:
-        super().__init__(part, executor)
-        self.product_s = 0.003
-        self.failing = False
-        self._generator = generator
-
-    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        await asyncio.sleep(self.product_s * (0.5 + self._generator.random()))
-        if self.failing:
-            raise EngineError("workers died")
-        return await super().apply(geometry, cell, theta)
-
-
-class FailingCamera(SimulatedCamera):
-    """Gives no frame while it fails; keeps those it gave."""
-
-    failing = False
-
-    def __init__(self, plant: Plant) -> None:
-        super().__init__(plant, noise_K=2.0, seed=5)
-        self.maps: dict[int, NDArray[np.float32]] = {}
-
-    async def capture(self, layer: int) -> NDArray[np.float32]:
-        if self.failing:
-            raise CaptureError("frame frozen")
-        self.maps[layer] = await super().capture(layer)
-        return self.maps[layer]
+class Violation(AssertionError):
+    """An invariant does not hold."""
 
 
 class World:
-    """One job under the faults of `schedule`. After `run`, `lines` hold everything that was logged."""
+    """One job under the faults of `schedule`; `run` raises Violation.
 
-    def __init__(
-        self,
-        part: Part,
-        seed: int,
-        schedule: list[Fault],
-        machine: SimulatedFaults | None = None,
-        dispatch: str = "cell",
-    ) -> None:
-        generator = random.Random(f"world {seed}")
-        self.part = part
-        self.schedule = schedule
-        self.machine = machine or SimulatedFaults()
-        self.dispatch = dispatch
-        self.lines: list[Any] = []
-        self.network = Network(generator)
-        self.sent_maps: dict[int, NDArray[np.float32]] = {}
+    Attributes:
+        lines: everything that was logged, with the virtual time and the process.
+        outcomes: windows by outcome.
+        ended_s: virtual time at the end.
+        last_fault_s: when the last fault is over.
+    """
+
+    def __init__(self, setup: Setup, schedule: Sequence[Fault]) -> None:
+        self.setup = setup
+        self.schedule = tuple(schedule)
+        self.part = plate()
+        self.loop = ProcessLoop()
+        self.lines: list[dict[str, Any]] = []
+        self.outcomes: Counter[str] = Counter()
+        self.layers = 0
         self.last_fault_s = max((fault.at_s + fault.lasts_s for fault in schedule), default=0.0)
-        self.layer_began_s: dict[int, float] = {}
         self.ended_s = 0.0
-        lookahead = generator.choice((None, None, 1, 2, 5, 12))
-        self.lookahead = lookahead if dispatch == "cell" else None
-        self.fallback = generator.choice(("random", "farthest", "smartscan"))
-        self._generator = generator
-        self._seed = seed
-        self._sessions: set[asyncio.Task[None]] = set()
-        self._executor = ThreadPoolExecutor(1)
+        self.wall_step_s = 0.0
+        self.listens: dict[int, Process] = {}
+        self.network = Network(random.Random(f"network {setup.seed}"))
+        self.ground = Ground(self.part, setup)
+        self.broker = Broker() if setup.broker else None
+        self.disk: FaultyDisk | None = None
+        self.recordings: list[bytes] = []
+        self._violation = ""
+        self._over = False
+        self._wrong: asyncio.Future[None] = self.loop.create_future()
+        self._folder: Path | None = None
 
     def run(self) -> World:
-        """Print the job to its end."""
-        with capture_logs() as lines, patch("agent.uplink.link.connect", self.network.connect):
-            virtual_time.run(self._run())
-        self.lines = [dict(line) for line in lines]
-        self._executor.shutdown()
+        """Print the job to its end. Raises Violation."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            with self._surroundings():
+                try:
+                    self.loop.run(self._run())
+                    self._look_back()
+                finally:
+                    self._bury()
+        finally:
+            if collecting:
+                gc.enable()
         return self
 
+    def violated(self, what: str) -> None:
+        """Note that an invariant does not hold, and end the world."""
+        if not self._violation:
+            self._violation = f"{what} (at {self.loop.time():.6f} s)"
+            if not self._wrong.done():
+                self._wrong.set_result(None)
+
+    def client(self, connector: Any) -> Client:
+        """Stand where `Connector.client` stands."""
+        assert self.broker is not None
+        return self.broker.client(connector._will(), connector._settings.answer_s)
+
     async def _run(self) -> None:
-        engine = self.engine = SlowableEngine(self.part, self._executor, self._generator)
-        await engine.load(lambda _done, _total, _what: None)
-        self._prepared = PreparedPart(self.part, engine)
-        self.network.serve = self._serve
-        printing = self._agent()
-        loop = asyncio.get_running_loop()
+        self.coordinator = Coordinator(self.loop, self.network)
+        self.printers = [PrinterSide(self, number) for number in range(self.setup.printers)]
+        self.coordinator.start()
+        for printer in self.printers:
+            printer.start()
         for fault in self.schedule:
-            loop.call_at(fault.at_s, self._begin, fault)
-        await printing.run()
-        self.ended_s = loop.time()
-        for session in list(self._sessions):
-            session.cancel()
-        await asyncio.gather(*self._sessions, return_exceptions=True)
+            self.loop.call_at(fault.at_s, faults.begin, self, fault)
+        ended = asyncio.gather(*(printer.ended for printer in self.printers))
+        limit_s = 60.0 + LAYERS * (self.setup.spreading_s + 10.0)
+        await asyncio.wait((ended, self._wrong), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        self.ended_s = self.loop.time()
+        if not ended.done() and not self._violation:
+            self.violated("1: the job did not end")
+        if not self._violation:
+            await asyncio.sleep(0.1)  # what is on its way arrives
+            check_end(self)
+        self.coordinator.process.kill()
+        for printer in self.printers:
+            printer.process.kill()
+            printer.machine_process.kill()
+        ended.cancel()
 
-    def _agent(self) -> Printing:
-        settings = AgentConfiguration(
-            printer=Printer(
-                first_cell_limit_ms=300.0,
-                sequence_limit_ms=600.0,
-                dispatch=cast("Any", self.dispatch),
-                simulated=Simulated(layers=LAYERS, spreading_s=0.3, start_limit_s=1.0, faults=self.machine),
-            ),
-            capture=Capture(noise_K=2.0, seed=5),
-            uplink=Uplink(url="ws://memory", lookahead=self.lookahead, backoff_max_s=0.4),
-            fallback=Fallback(order=self.fallback, smartscan_limit_ms=1e6),
-        )
-        plant = Plant(self.part, settings.capture.residual)
-        driver = self.driver = SimulatedPrinter(self.part, settings.printer.simulated, plant)
-        self.camera = FailingCamera(plant)
-        journal = Journal("job", settings.printer.guard_ms / 1e3)
-        ladder = make_ladder([self.fallback], self._seed)
-        printing = Printing(settings, self.part, driver, self.camera, ladder, Observers(journal))
-        self.printing = printing
-        job = OpenJob(job="job", part=self.part.digest, printer="printer", lookahead=self.lookahead)
-        printing.coordinator.uplink = AgentUplink(settings.uplink, job, printing.coordinator, seed=self._seed)
-        printing.observers.add(self)
-        return printing
+    def _look_back(self) -> None:
+        if not self._violation:
+            for task in self.loop.kept:
+                if task.done() and not task.cancelled() and getattr(task, "_log_traceback", False):
+                    error = task.exception()
+                    self.violated(f"a bug was met: nobody looked at {type(error).__name__}: {error}")
+        if self.disk is not None:
+            self.recordings = [path.read_bytes() for path in sorted(self.disk.folder.rglob("*.mcap"))]
+        if self._violation:
+            raise Violation(self._violation)
 
-    def observe(self, happening: Happening) -> None:
-        """Note when layers begin."""
-        if isinstance(happening, LayerBegan):
-            self.layer_began_s[happening.layer] = happening.at_s
+    def _log_line(self, _logger: Any, method: str, line: Any) -> Any:
+        process = current()
+        name = process.name if process is not None else ""
+        if self._over or (process is not None and not process.alive):
+            raise structlog.DropEvent
+        event = line.get("event")
+        for listener in logs._listeners:
+            if self.listens.get(id(getattr(listener, "__self__", None))) is process:
+                listener(method, str(event), {key: value for key, value in line.items() if key != "event"})
+        if line.pop("exc_info", False):
+            line["exception"] = " ".join(traceback.format_exc().split("\n")[-4:])
+        if event == "window":
+            self.outcomes[line["outcome"]] += 1
+        if "path" in line and self.disk is not None:
+            line["path"] = str(line["path"]).removeprefix(str(self.disk.folder))  # it has another name every time
+        self.lines.append({"at_s": self.loop.time(), "process": name, "level": method, **line})
+        if event in BUGS and (event != "driver_error" or self.setup.well):
+            self.violated(f"a bug was met: {line}")
+        raise structlog.DropEvent
 
-    def _serve(self, end: End) -> None:
-        session = PrinterSession(cast("Any", end), "printer", cast("Any", self), CoordinatorSettings())
-        task = asyncio.create_task(session.run())
-        self._sessions.add(task)
-        task.add_done_callback(self._sessions.discard)
+    def _unhandled(self, _loop: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.violated(f"a bug was met: {context.get('message')}: {type(error).__name__}: {error}")
 
-    async def open(self, _digest: str, progress: Callable[[int, int, str], None]) -> PreparedPart:
-        """Stand where the coordinator's pool of parts stands: loading takes a while."""
-        await asyncio.sleep(0.05)
-        progress(1, 1, "operators")
-        return self._prepared
+    def _bury(self) -> None:
+        """End what killed processes left, here and not whenever it is collected; it changes nothing any more."""
+        self._over = True
+        for task in self.loop.kept:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                with suppress(BaseException):
+                    task.get_coro().close()  # type: ignore[union-attr]
+        self.loop.kept.clear()
 
-    def release(self, _digest: str) -> None:
-        """The part stays loaded."""
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """Have everything that the processes reach for be this world's."""
+        usual = structlog.get_config()
+        self.loop.set_exception_handler(self._unhandled)
+        with ExitStack() as stack:
+            for target, stand_in in (
+                ("agent.uplink.link.connect", self.network.connect),
+                ("agent.driver.socket.printer.listen", self._listen),
+                ("agent.mqtt.payloads.now", self._now),
+                ("agent.mqtt.publisher.now", self._now),
+                ("cloud.layers.perf_counter", self.loop.time),
+                ("cloud.engines.inline.perf_counter", self.loop.time),
+                ("cosmic.logs._listeners", []),
+            ):
+                stack.enter_context(patch(target, stand_in))
+            stack.enter_context(patch.object(Connector, "client", _method(self.client)))
+            stack.enter_context(patch.object(time, "time", self._wall_s))
+            stack.enter_context(cheap_numerics())
+            stack.enter_context(self.ground.under())
+            if self.setup.recording:
+                folder = tempfile.mkdtemp(prefix="cosmic-simulated-")
+                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+                self.disk = FaultyDisk(Path(folder))
+            stack.callback(structlog.configure, **usual)
+            structlog.configure(
+                processors=[self._log_line],
+                wrapper_class=structlog.make_filtering_bound_logger(20),
+                cache_logger_on_first_use=False,
+            )
+            yield
 
-    # --- faults -----------------------------------------------------------------------------------------------
+    def _listen(self, settings: Any, connected: Any) -> Any:
+        number = int(settings.path.rpartition("-")[2])
+        return self.printers[number].socket.listen(settings, connected)
 
-    def _begin(self, fault: Fault) -> None:
-        wire = self.network.wire
-        match fault.kind:
-            case "cut" if wire is not None:
-                wire.close()
-            case "silent" if wire is not None:
-                wire.go_silent()
-            case "stall up" | "stall down" if wire is not None:
-                wire.stall(0 if fault.kind == "stall up" else 1, fault.lasts_s)
-            case "crash":
-                self._crash(fault.lasts_s)
-            case "slow engine":
-                self._for_a_while(fault.lasts_s, self.engine, "product_s", 0.060)
-            case "engine fails":
-                self._for_a_while(fault.lasts_s, self.engine, "failing", True)
-            case "slow network":
-                self._for_a_while(fault.lasts_s, self.network, "latency_s", 0.050)
-            case "no frame":
-                self._for_a_while(fault.lasts_s, self.camera, "failing", True)
-            case _:
-                pass
+    def _wall_s(self) -> float:
+        return WALL_S + self.loop.time() + self.wall_step_s
 
-    def _crash(self, away_s: float) -> None:
-        for session in list(self._sessions):
-            session.cancel()
-        if self.network.wire is not None:
-            self.network.wire.close()
-        self._for_a_while(away_s, self.network, "serve", None, usual=self._serve)
+    def _now(self) -> str:
+        return f"{self._wall_s():.3f}"
 
-    def _for_a_while(self, seconds: float, owner: object, name: str, value: Any, usual: Any = None) -> None:
-        """Set an attribute now, and to what it usually is after `seconds`."""
-        normal = {"product_s": 0.003, "failing": False, "latency_s": 0.002}.get(name, usual)
-        setattr(owner, name, value)
-        asyncio.get_running_loop().call_later(seconds, setattr, owner, name, normal)
+
+def log_of(world: World) -> bytes:
+    """Return all that was logged, as bytes."""
+    return msgspec.json.encode(world.lines, enc_hook=_plain)
+
+
+def _method(function: Any) -> Any:
+    """Return `function` as a method: it is given whose it is."""
+    return lambda owner: function(owner)  # noqa: PLW0108  a bound method would not be
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
