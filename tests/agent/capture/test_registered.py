@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from tests.agent.capture.views import oblique
 from thermal.part import Part
 
 
+WAIT_S = 20.0
+"""Longest wait: only a failing test waits as long."""
+
+
 def settings(folder: Path, **changes: Any) -> Capture:
     save_registration(oblique(), folder / "registration.json")
     return Capture(
         **{
             "source": "folder",
-            "limit_ms": 300.0,
+            "limit_ms": 1500.0,
             "folder": Folder(directory=str(folder / "frames"), poll_ms=2.0, settle_ms=0.0),
             "registration": RegistrationSettings(file=str(folder / "registration.json")),
             "calibration": CalibrationSettings(scale_K=0.1),
@@ -42,6 +47,21 @@ def drop(folder: Path, name: str, kelvin: float, noise: int) -> None:
     (folder / "frames" / f".{name}.npy").rename(folder / "frames" / f"{name}.npy")
 
 
+def looked(camera: Any) -> threading.Event:
+    """Return what is set when the camera has seen which files lie there before the frame: later ones are new."""
+    seen = threading.Event()
+    folder = camera.source
+    listed = type(folder)._list
+
+    def list_and_tell(layer: int) -> dict[str, Any]:
+        found = listed(folder, layer)
+        seen.set()
+        return found
+
+    folder._list = list_and_tell
+    return seen
+
+
 def three_layers(part: Part, chosen: Capture, folder: Path, fault_at: int) -> list[FirstMap]:
     """Take three layers' maps; the frame of `fault_at` does not come."""
 
@@ -49,8 +69,9 @@ def three_layers(part: Part, chosen: Capture, folder: Path, fault_at: int) -> li
         async with make_camera(chosen, part, Plant(part, 0.9)) as camera:
             maps, found = Maps(part, camera, chosen.limit_ms / 1e3, chosen.on_fault), []
             for layer in range(3):
+                waits = looked(camera)
                 taking = asyncio.create_task(maps.take(layer))
-                await asyncio.sleep(0.05)
+                await asyncio.to_thread(waits.wait, WAIT_S)
                 if layer != fault_at:
                     drop(folder, f"frame{layer}", 400.0 + layer, noise=layer)
                 first = await taking
@@ -89,8 +110,9 @@ def test_what_nobody_foresaw_is_a_capture_error_and_no_traceback(
     async def take() -> None:
         async with make_camera(settings(tmp_path), square, Plant(square, 0.9)) as camera:
             monkeypatch.setattr(camera.mapper, "map_K", lambda *_: 1 / 0)  # type: ignore[union-attr]
+            waits = looked(camera)
             taking = asyncio.create_task(camera.capture(0))
-            await asyncio.sleep(0.05)
+            await asyncio.to_thread(waits.wait, WAIT_S)
             drop(tmp_path, "frame", 400.0, 1)
             with pytest.raises(CaptureError, match="ZeroDivisionError"):
                 await taking
