@@ -20,7 +20,6 @@ from cosmic.errors import CaptureError, ConfigurationError
 from tests.agent.capture.views import oblique
 from thermal.part import Part
 
-
 WAIT_S = 20.0
 """Longest wait: only a failing test waits as long."""
 
