@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ from cloud.worker import NO_SUCH_BLOCK, OK, Block, Floats, Store, Worker
 WINDOW = b"w"
 EVENT = b"e"
 """What the pipe's bytes say."""
+
+PERHAPS_NOT_FINITE = 100
+"""What may be wrong here besides cloud.worker's numbers: the sum of a partial's squares is not finite.
+
+That is the quickest look at all values. Who is told looks at them one by one: squares of large ones overflow.
+"""
 
 LINE_WORDS = 8
 """64-bit words of the question, and of a worker's answer, in shared memory (cloud.engines.local.memory)."""
@@ -82,7 +89,8 @@ class SharedVectors:
             lines[at + 1] = NO_SUCH_BLOCK
         else:
             self.product(*operands)
-            lines[at + 1] = OK
+            partial = operands[2]
+            lines[at + 1] = OK if isfinite(np.dot(partial, partial)) else PERHAPS_NOT_FINITE
         lines[at] = lines[0]
 
     @staticmethod

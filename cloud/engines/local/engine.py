@@ -28,7 +28,7 @@ from cloud.engines.local.process import PROGRAM, WorkerLost, WorkerProcess
 from cloud.plans import Plan
 from cloud.platforms import Load
 from cloud.worker import ERRORS, OK
-from cloud.worker_process import BLOCKS_MAX, WINDOW
+from cloud.worker_process import BLOCKS_MAX, PERHAPS_NOT_FINITE, WINDOW
 from cosmic.errors import EngineError
 from thermal.operators import block_ranges
 from thermal.operators.blockfiles import COMPUTED
@@ -279,10 +279,8 @@ class LocalEngine:
             except BrokenPipeError:  # it is gone, as the reader finds, too
                 continue
         if vectors.come(HERE_S) and vectors.all_well(group, self._sequence):
-            y = vectors.total(theta.size)
-            if np.isfinite(y).all():
-                self._took_s[geometry] = perf_counter() - started_s
-                return y, None
+            self._took_s[geometry] = perf_counter() - started_s
+            return vectors.total(theta.size), None
         self._round = asked = _Round(self._sequence, set(group), started_s)
         self._take_answers(asked)
         self._limit(asked)
@@ -314,7 +312,7 @@ class LocalEngine:
         self._took_s[geometry] = perf_counter() - asked.started_s
         if asked.failed:
             self._vectors.none_left()
-        if asked.wrong != OK:
+        if asked.wrong not in {OK, PERHAPS_NOT_FINITE}:
             raise EngineError(
                 f"no worker holds the operator of cells of {length} elements",
                 where=f"{self.name}, geometry {geometry}",

@@ -135,8 +135,10 @@ async def test_worker_killed_in_the_middle_of_a_window_is_replaced_and_the_produ
         before = pids(engine)
         os.kill(before[2], signal.SIGSTOP)
         asked = asyncio.create_task(engine.apply(0, 25, theta))
-        while engine._round is None or engine._round.waiting != {2}:
+        while engine._round is None or engine._round.waiting != {2}:  # the last to answer would tell it
             await asyncio.sleep(0)
+            if engine._round is not None:
+                engine._take_answers(engine._round)
         os.kill(before[2], signal.SIGKILL)
         assert np.array_equal(await asked, expected)
         after = pids(engine)
@@ -289,3 +291,26 @@ async def test_plan_of_another_part_is_refused(part: Part) -> None:
     plan = Plan(part="0" * 64, engine="local")
     with pytest.raises(EngineError, match="the plan is for another part"):
         LocalEngine(part, EngineSettings(name="local"), plan)
+
+
+async def test_worker_whose_product_is_not_finite_is_named(
+    part: Part, theta: NDArray[np.float64], tmp_path: Path
+) -> None:
+    assert part.folder is not None
+    copy = tmp_path / "plate"
+    shutil.copytree(part.folder, copy)
+    block = copy / "operators" / "geometry-0000" / "float64-2x2" / "length-00025-block-1-0.npy"
+    values = np.load(block)
+    values[3, 4] = np.nan
+    np.save(block, values)
+    async with loaded(load_part(copy), (2, 2)) as engine:
+        with pytest.raises(EngineError, match="not finite") as error:
+            await engine.apply(0, 25, theta)
+        assert error.value.where.endswith("worker 2")
+
+
+async def test_values_whose_squares_overflow_are_a_result(part: Part, theta: NDArray[np.float64]) -> None:
+    async with loaded(part) as engine:
+        expected = await engine.apply(0, 25, theta)
+        for _ in range(3):
+            np.testing.assert_allclose(await engine.apply(0, 25, theta * 2.0**600), expected * 2.0**600, rtol=1e-12)
