@@ -55,7 +55,7 @@ class Pace:
 QUICK = Pace(
     side_mm=6.4,
     layers=2,
-    uplink=Uplink(backoff_max_s=0.5, connect_s=1.0, ping_interval_s=0.3, ping_timeout_s=0.5),
+    uplink=Uplink(backoff_max_s=0.5, connect_s=1.0, ping_interval_s=0.4, ping_timeout_s=1.2),
 )
 """For tests: seconds a row."""
 

@@ -149,11 +149,12 @@ def recovery_s(stage: Stage, recordings: Sequence[Recording]) -> float | None:
     if not ups:
         return _decided_again(stage, recordings[-1], since_s)
     recording = recordings[-1]
-    returned = [at_s for at_s, event in recording.events if event.kind == "link_up"]
-    decided = [at_s for at_s, decision in recording.decisions if returned and at_s >= returned[-1]]
+    after = [at_s for at_s in ups if at_s >= since_s] or ups[-1:]
+    returned = [at_s for at_s, event in recording.events if event.kind == "link_up"][-len(after) :]
+    decided = [at_s for at_s, decision in recording.decisions if returned and at_s >= returned[0]]
     if not decided:
         return None
-    return max(0.0, ups[-1] - since_s) + decided[0] - returned[-1]
+    return max(0.0, after[0] - since_s) + decided[0] - returned[0]
 
 
 def _decided_again(stage: Stage, recording: Recording, since_s: float) -> float | None:
