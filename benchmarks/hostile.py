@@ -36,7 +36,7 @@ from protocol.messages import OpenJob, Printed
 
 JOBS = 5
 AT_ONCE = 200
-HOLD_S = 8.0
+HOLD_S = 12.0
 """Longest stay of one hostile connection, seconds: by then it should have been cut."""
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from http_pages import http_page, metrics_page
+from limits_pages import limits_page
 from recording_pages import recording_page
 from socket_pages import socket_page
 
@@ -36,6 +37,7 @@ def pages() -> dict[Path, str]:
         PAGES / "mqtt.md": mqtt_page(),
         PAGES / "socket-driver.md": HEAD + socket_page(shown_type),
         PAGES / "recording.md": HEAD + recording_page(shown_type),
+        PAGES / "limits.md": HEAD + limits_page(shown),
         PAGES / "metrics.md": HEAD + metrics_page(),
         PAGES / "http.md": HEAD + http_page(shown_type),
     }
