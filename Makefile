@@ -14,7 +14,7 @@ demo: $(if $(filter lambda,$(ENGINE)),$(VENV)/.dev,$(VENV)/.runtime)  ## Print a
 test: $(VENV)/.dev $(VENV)-agent/.installed  ## Run every test, with the coverage that the cores must have
 	@scripts/install-test-peers
 	@rm -f .coverage .coverage.*
-	@COSMIC_AGENT_ONLY_PYTHON=$(CURDIR)/$(VENV)-agent/bin/python $(BIN)/python -m pytest --cov $(PYTEST)
+	@COSMIC_AGENT_ONLY_PYTHON=$(CURDIR)/$(VENV)-agent/bin/python $(BIN)/python -m pytest --cov -n 2 --dist loadgroup $(PYTEST)
 	@$(BIN)/python -m coverage report --include='protocol/*,fallback/*,agent/keeper/*' --fail-under=100 --skip-covered
 
 check: $(VENV)/.dev  ## Format, lint, types, import contracts

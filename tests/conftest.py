@@ -25,3 +25,24 @@ def square_folder(square: Part, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("parts") / "square"
     write_part(square, folder)
     return folder
+
+
+FIRST = ("tests/test_demo.py", "tests/cloud/engines", "tests/cloud/aws", "tests/packaging", "tests/cloud/profiling")
+"""Where the longest tests are: begun first, so that nobody waits for them alone at the end."""
+
+TOGETHER = {"tests/cloud/engines/test_conformance.py": "ray", "tests/cloud/engines/test_ray.py": "ray"}
+"""Files that share what is costly to start; every other file is a group of its own."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give whole files to the processes that tests run in side by side (`-n 2 --dist loadgroup`), long ones first."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    root = config.rootpath
+
+    def place(item: pytest.Item) -> str:
+        return item.path.relative_to(root).as_posix()
+
+    items.sort(key=lambda item: next((rank for rank, head in enumerate(FIRST) if place(item).startswith(head)), 99))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(place(item), place(item))))
