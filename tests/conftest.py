@@ -35,7 +35,7 @@ TOGETHER = {"tests/cloud/engines/test_conformance.py": "ray", "tests/cloud/engin
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give whole files to the processes that tests run in side by side (`-n 2 --dist loadgroup`), long ones first."""
+    """Give whole files to the processes that tests run in (`-n 2 --dist loadgroup`), long ones first."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     root = config.rootpath
