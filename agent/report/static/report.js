@@ -225,7 +225,11 @@ function mode(name) {
 
 for (const name of ["order", "before", "after"]) $(`mode-${name}`).addEventListener("click", () => mode(name));
 $("play").addEventListener("click", () => play(!playing));
-$("window").addEventListener("input", (event) => { play(false); show(Number(event.target.value)); });
+$("window").addEventListener("input", (event) => {
+  const wanted = Number(event.target.value); // before pausing, which moves the slider
+  play(false);
+  show(wanted);
+});
 $("speed").addEventListener("change", (event) => { speed = Number(event.target.value); });
 $("choose").addEventListener("change", (event) => { play(false); choose(Number(event.target.value)); });
 $("previous").addEventListener("click", () => layerBy(-1));
