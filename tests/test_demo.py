@@ -52,6 +52,8 @@ def test_every_cell_is_scanned_once_in_the_order_that_smartscan_gives_in_one_pro
     assert (verdict["layers"], verdict["every_cell_once"]) == (2, True)
     assert (verdict["orders_checked"], verdict["orders_equal"]) == (2, 2)
     assert verdict["starved_ms"] == 0.0
+    (report,) = (folder / "recordings").glob("*/report.html")
+    assert "had the coordinator&#x27;s decision in time" in report.read_text()
     part = load_part(folder / "parts" / "gear")
     for path in sorted((folder / "maps").glob("layer-*-map.npy")):
         layer = int(path.name.split("-")[1])

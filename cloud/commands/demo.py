@@ -107,7 +107,7 @@ def demo(
 def _print_job(directory: Path, choices: Choices) -> tuple[Verdict, FunctionsVerdict | None]:
     from cloud.demo.account import account_of
     from cloud.demo.functions import judge_functions, rows
-    from cloud.demo.processes import export_maps
+    from cloud.demo.processes import export_maps, write_report
     from cloud.demo.show import print_rows, print_verdict
     from cloud.demo.stage import set_stage
     from cloud.demo.verdict import judge
@@ -128,7 +128,7 @@ def _print_job(directory: Path, choices: Choices) -> tuple[Verdict, FunctionsVer
         lines, used = _run(stage, part, choices, {})
     recording = export_maps(stage)
     verdict = judge(part, lines, stage.maps)
-    print_verdict(err, verdict, stage, used, recording)
+    print_verdict(err, verdict, stage, used, recording, write_report(recording))
     if functions is not None:
         print_rows(err, "The functions", rows(functions))
     return verdict, functions

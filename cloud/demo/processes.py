@@ -149,6 +149,21 @@ def export_maps(stage: Stage) -> Path:
     return next(stage.recordings.glob("*/*.mcap"))
 
 
+def write_report(recording: Path) -> Path:
+    """Write the report of a recording beside it, with the command a user would run; return it.
+
+    Raises CosmicError when it cannot be written.
+    """
+    output = recording.with_name("report.html")
+    words = ["report", str(recording), "-o", str(output)]
+    done = subprocess.run(  # noqa: S603
+        [command("cosmic-agent"), *words], check=False, capture_output=True, text=True, env=_clean_environment()
+    )
+    if done.returncode:
+        raise CosmicError(f"the report cannot be written: {done.stderr.strip()}", where=str(recording))
+    return output
+
+
 def _clean_environment() -> Mapping[str, str]:
     """Return the environment without overrides of settings, which were meant for other processes."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COSMIC_")}

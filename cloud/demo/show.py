@@ -72,7 +72,9 @@ class JobProgress:
             )
 
 
-def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage | None, recording: Path) -> None:
+def print_verdict(
+    console: Console, verdict: Verdict, stage: Stage, usage: Usage | None, recording: Path, report: Path
+) -> None:
     """Print the tables and where the records are."""
     causes = ", ".join(f"{count} {_cause(cause)}" for cause, count in verdict.fallbacks.items() if count)
     rows = [
@@ -102,6 +104,7 @@ def print_verdict(console: Console, verdict: Verdict, stage: Stage, usage: Usage
         console.print(_stretches_table(verdict.stretches))
     console.print(f"logs: {stage.agent_log}, {stage.coordinator_log}", soft_wrap=True)
     console.print(f"recording: {recording}", soft_wrap=True)
+    console.print(f"report, for a browser: {report}", soft_wrap=True)
 
 
 def print_rows(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
