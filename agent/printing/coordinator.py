@@ -68,6 +68,7 @@ class CoordinatorSide:
     def begin(self) -> None:
         """Connect, and stay connected, beside the printing."""
         if self.uplink is not None:
+            self.cause = "the coordinator has not answered yet"
             self._running = asyncio.create_task(self.uplink.run())
             self._running.add_done_callback(self._ended)
             self._observers.tell(CoordinatorConfigured())
@@ -99,8 +100,10 @@ class CoordinatorSide:
         layer.told, layer.refused = True, ""
         self.tell(StartLayer(layer=layer.number, epoch=epoch, map=Array.of(layer.map_K), printed=list(printed)))
 
-    def words(self, outcome: Outcome, layer: Layer) -> str:
-        """Return why a window of `layer` fell back."""
+    def words(self, outcome: Outcome, layer: Layer, window: int) -> str:
+        """Return why `window` of `layer` fell back."""
+        if outcome is Outcome.FALLBACK_MACHINE and window in layer.unasked:
+            return "the machine scanned it before this agent had handed a cell over: before its start, or unasked"
         if outcome is Outcome.FALLBACK_MACHINE:
             return "the machine scanned another cell than it was handed"
         if layer.map_K is None:

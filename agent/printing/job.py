@@ -270,6 +270,8 @@ class Printing:
         deviated = self.keeper.started(event.cell, event.at_s)
         if self._deadlines.layer is not None:
             self._deadlines.layer.printed.append(event.cell)
+            if not handed:
+                self._deadlines.layer.unasked.add(event.window)
         if handed != (event.cell,):
             told = handed[0] if handed else None
             _log.warning("wrong_cell", layer=event.layer, window=event.window, cell=event.cell, handed=told)
@@ -297,7 +299,7 @@ class Printing:
                 cell=event.cell,
                 loop_lag_s=self._deadlines.lag.worst_since_last_s(),
                 link_up=self.coordinator.up,
-                cause="" if on_time else self.coordinator.words(handover.outcome, layer),
+                cause="" if on_time else self.coordinator.words(handover.outcome, layer, event.window),
                 at_s=event.at_s,
             )
         )

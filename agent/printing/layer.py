@@ -23,6 +23,7 @@ class Layer:
         rejoins: how often it was offered again to a coordinator that did not know it.
         refused: why the coordinator does not decide it, empty while it does.
         printed: the cells that have started, in order.
+        unasked: windows in which the machine scanned a cell although none had been handed over.
         first_cell_s: from ready to the first hand-over, seconds.
         tally: the sums of its windows.
     """
@@ -35,5 +36,6 @@ class Layer:
     rejoins: int = 0
     refused: str = ""
     printed: list[int] = field(default_factory=list)
+    unasked: set[int] = field(default_factory=set)
     first_cell_s: float | None = None
     tally: Tally = field(default_factory=Tally)

@@ -15,6 +15,7 @@ FAULTS = ["cut-down", "half-open", "agent-kill", "disk-full", "cable"]
 WHAT_IS_SEEN = {
     "half-open": "silent",
     "cable": "silent",
+    "agent-kill": "before this agent had handed a cell over",
 }
 """Words that must stand among the causes."""
 
