@@ -17,6 +17,8 @@ from typing import Any, Literal, TextIO, cast
 import msgspec
 import structlog
 
+from cosmic.journald import JournalStream, goes_to_the_journal
+
 Level = Literal["debug", "info", "warning", "error"]
 LINES_MAX = 10_000
 """Lines waiting to be written; beyond that lines are dropped and counted."""
@@ -34,9 +36,12 @@ def configure(stream: TextIO | None = None, *, pretty: bool | None = None, level
     """Send logs to `stream` (default stdout) from now on.
 
     pretty: readable lines instead of JSON; None decides by whether `stream` is a terminal.
+    Where `stream` is journald's, lines become entries whose fields can be filtered by.
     The wall time in `time` (UTC, RFC 3339) is a label: nothing is decided by it.
     """
     stream = stream or sys.stdout
+    if not pretty and goes_to_the_journal(stream):
+        stream = cast("TextIO", JournalStream(stream))
     writer = _BackgroundWriter(stream)
     readable = stream.isatty() if pretty is None else pretty
     set_level(level)
