@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from cosmic.commands import console
@@ -45,7 +46,7 @@ def main() -> int:
     rows = [BY_NAME[name] for name in given.row] or list(ROWS)
     with tempfile.TemporaryDirectory(prefix="cosmic-faults-") as name:
         Path(name).chmod(0o755)
-        results = run(rows, Path(name), pace)
+        results = asyncio.run(run(rows, Path(name), pace, given.together))
     wrong = [f"{result.row.name}: {problem}" for result in results for problem in problems(result)]
     if given.json:
         document = {"lookahead": pace.lookahead, "rows": [as_dict(result) for result in results], "wrong": wrong}
@@ -57,22 +58,34 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def run(rows: Sequence[Row], folder: Path, pace: Pace) -> list[Result]:
-    """Run rows one after the other, with a line each on stderr."""
-    parts: dict[bool, Any] = {}
-    results = []
+async def run(rows: Sequence[Row], folder: Path, pace: Pace, together: int) -> list[Result]:
+    """Run rows, `together` at a time, with a line each on stderr."""
+    parts = {
+        dense: make_part(folder / f"parts-{dense}" / "square", pace, dense=dense)
+        for dense in {row.dense for row in rows}
+    }
+    room = asyncio.Semaphore(together)
     began_s = time.monotonic()
-    for number, row in enumerate(rows, start=1):
-        if row.dense not in parts:
-            parts[row.dense] = make_part(folder / f"parts-{row.dense}" / "square", pace, dense=row.dense)
-        try:
-            result = asyncio.run(run_row(row, folder / row.name, parts[row.dense], pace))
-        except (AssertionError, TimeoutError, OSError) as error:  # the other rows are run all the same
-            result = Result(row, None, "", None, [f"{type(error).__name__}: {error}"])
-        results.append(result)
+    done = 0
+
+    async def one(row: Row) -> Result:
+        nonlocal done
+        async with room:
+            try:
+                result = await run_row(row, folder / row.name, parts[row.dense], pace)
+            except (
+                AssertionError,
+                TimeoutError,
+                OSError,
+                SubprocessError,
+            ) as error:  # the others are run all the same
+                result = Result(row, None, "", None, [f"{type(error).__name__}: {error}"])
+        done += 1
         said = "; ".join(problems(result)) or result.skipped or "as promised"
-        console().print(f"{number}/{len(rows)} {row.name}: {said} ({time.monotonic() - began_s:.0f} s)")
-    return results
+        console().print(f"{done}/{len(rows)} {row.name}: {said} ({time.monotonic() - began_s:.0f} s)")
+        return result
+
+    return await asyncio.gather(*(one(row) for row in rows))
 
 
 def problems(result: Result) -> list[str]:
@@ -146,6 +159,7 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("row", nargs="*", help="rows to run; none: all")
     words.add_argument("--lookahead", type=int, default=8, help="windows decided ahead; 0: the whole layer")
     words.add_argument("--quick", action="store_true", help="short pings and layers, as the tests")
+    words.add_argument("--together", type=int, default=1, help="rows at a time: they mostly wait")
     words.add_argument("--json", action="store_true")
     words.add_argument("--markdown", action="store_true")
     return words

@@ -44,7 +44,7 @@ async def run_row(row: Row, folder: Path, part: Part, pace: Pace) -> Result:
         async with asyncio.timeout(180.0):
             await row.story(stage)
             await stage.job_ends()
-        verdict = judge(stage)
+        verdict = await asyncio.to_thread(judge, stage)  # others may be running beside it
     return Result(row, verdict, "", worst_s, _problems(row, verdict, worst_s, pace.layers))
 
 
