@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import asdict
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,15 +22,30 @@ Workers = Annotated[
 ]
 Rounds = Annotated[int, typer.Option(min=10, max=100_000, help="Rounds that are counted, in every pass.")]
 Passes = Annotated[int, typer.Option(min=1, max=100, help="Passes; the middle figure of all is given.")]
+Seconds = Annotated[
+    float,
+    typer.Option(
+        "--way-seconds",
+        min=1.0,
+        max=3600.0,
+        help="Longest time of a way with one number of workers; then it has fewer rounds and passes.",
+    ),
+]
 Ways = Annotated[list[str] | None, typer.Option("--way", help="Measure only this way; may be given again.")]
 
 
 def link(
-    workers: Workers = None, rounds: Rounds = 200, passes: Passes = 3, way: Ways = None, json: JsonOption = False
+    workers: Workers = None,
+    rounds: Rounds = 200,
+    passes: Passes = 3,
+    way: Ways = None,
+    way_seconds: Seconds = 24.0,
+    json: JsonOption = False,
 ) -> None:
     """Send a map of 312 KB to all workers and gather their rows: our link, others, and bare sockets.
 
-    Takes a quarter of an hour on 2 processors: actors of Ray and Dask start anew for every pass.
+    Takes a quarter of an hour at most on 2 quiet processors, most of it for starting actors of Ray and Dask.
+    What is slow has fewer rounds and passes: the last column says how many.
 
     Example: cosmic-cloud bench link --workers 4 --way cloud.link --way "Ray actors"
     """
@@ -46,10 +62,11 @@ def link(
     def told(one: Figures) -> None:
         console().print(_line(one)) if json else print_lines(_line(one))
 
+    signal.signal(signal.SIGTERM, _leave)
     if not json:
-        print_lines(f"{'workers':>7}  {'way':24}{'median ms':>10}{'p99 ms':>10}")
+        print_lines(f"{'workers':>7}  {'way':24}{'median ms':>10}{'p99 ms':>10}  passes x rounds")
     started_s = perf_counter()
-    results = measure(counts, rounds=rounds, passes=passes, ways=way, told=told, begins=_begins)
+    results = measure(counts, rounds=rounds, passes=passes, ways=way, way_s=way_seconds, told=told, begins=_begins)
     reached = targets(results)
     seconds = round(perf_counter() - started_s, 1)
     if json:
@@ -71,6 +88,13 @@ def link(
     print_lines(f"{seconds:.0f} s")
 
 
+def _leave(number: int, frame: object) -> NoReturn:
+    """End as after an error: whoever started processes ends them on the way out."""
+    del frame
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 def _begins(what: str) -> None:
     console().print(f"[dim]{what}[/dim]")
 
@@ -78,4 +102,4 @@ def _begins(what: str) -> None:
 def _line(one: Figures) -> str:
     if one.median_ms is None or one.p99_ms is None:
         return f"{one.workers:7d}  {one.way:24}  not measured: {one.why}"
-    return f"{one.workers:7d}  {one.way:24}{one.median_ms:10.3f}{one.p99_ms:10.3f}"
+    return f"{one.workers:7d}  {one.way:24}{one.median_ms:10.3f}{one.p99_ms:10.3f}  {one.passes} x {one.rounds}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from cloud.engines.ray.cluster import prepare
 from cloud.link.measuring.candidates import Floats64, a_map, check
+from cloud.link.measuring.rounds import Rounds
 
 START = "180s"
 """Longest start of Dask's workers: 34 processes that import it on two processors take half a minute."""
@@ -27,7 +28,7 @@ class _Rows:
         return theta[: self._rows]
 
 
-def ray_actors(workers: int, values: int, rounds: int) -> list[float]:
+def ray_actors(workers: int, values: int, rounds: Rounds) -> list[float]:
     """Ray actors on this machine; the map is put into Ray's shared memory once a round, which is its best way."""
     prepare(None)
     ray: Any = import_module("ray")
@@ -40,7 +41,7 @@ def ray_actors(workers: int, values: int, rounds: int) -> list[float]:
         actors = [ray.remote(_Rows).remote(values // workers) for _ in range(workers)]
         theta = a_map(values)
         taken = []
-        for _ in range(rounds):
+        for _ in rounds:
             started_s = perf_counter()
             shared = ray.put(theta)
             gathered = np.concatenate(ray.get([actor.answer.remote(shared) for actor in actors]))
@@ -51,7 +52,7 @@ def ray_actors(workers: int, values: int, rounds: int) -> list[float]:
     return taken
 
 
-def dask_actors(workers: int, values: int, rounds: int) -> list[float]:
+def dask_actors(workers: int, values: int, rounds: Rounds) -> list[float]:
     """Actors of Dask's distributed on this machine, a process each."""
     distributed: Any = import_module("distributed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -69,7 +70,7 @@ def dask_actors(workers: int, values: int, rounds: int) -> list[float]:
         actors = [one.result() for one in made]
         theta = a_map(values)
         taken = []
-        for _ in range(rounds):
+        for _ in rounds:
             started_s = perf_counter()
             asked = [actor.answer(theta) for actor in actors]
             gathered = np.concatenate([one.result() for one in asked])

@@ -1,6 +1,6 @@
 """The coordinator's side of every way over sockets: fan a map out, gather the rows, note how long it took.
 
-Every way answers the same question: `rounds` times, all workers get the whole map of float64[values] and each
+Every way answers the same question: in every round all workers get the whole map of float64[values] and each
 answers with `values / workers` of it (r x 1, the paper's way).
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import subprocess
@@ -22,12 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.link.link import TcpLink
+from cloud.link.measuring.rounds import Rounds
 from cloud.plans import FunctionId
 from cloud.platforms.interface import ServeSummary
 from cloud.platforms.link import Floats, Hello, WindowTask
 
 Floats64 = NDArray[np.float64]
-Way = Callable[[int, int, int], list[float]]
+Way = Callable[[int, int, Rounds], list[float]]
 """(workers, values, rounds) -> seconds of every round."""
 
 START_S = 60.0
@@ -37,7 +39,8 @@ START_S = 60.0
 @contextmanager
 def peers(way: str, address: str, workers: int, values: int) -> Iterator[None]:
     """Run the workers of a way; they end when the block does."""
-    words = [sys.executable, "-m", "cloud.link.measuring.peer", way, address, str(values // workers), str(values)]
+    numbers = values // workers, values, os.getpid()
+    words = [sys.executable, "-m", "cloud.link.measuring.peer", way, address, *map(str, numbers)]
     started = [subprocess.Popen(words) for _ in range(workers)]  # noqa: S603 - our own program
     try:
         yield
@@ -62,7 +65,7 @@ def check(gathered: Floats64, workers: int, values: int) -> None:
             raise AssertionError(f"worker {worker} answered something else")
 
 
-def bare_sockets(workers: int, values: int, rounds: int) -> list[float]:
+def bare_sockets(workers: int, values: int, rounds: Rounds) -> list[float]:
     """The floor: sockets and epoll in one thread, no frames, no event loop."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=workers)
     listening.settimeout(START_S)
@@ -84,7 +87,7 @@ def bare_sockets(workers: int, values: int, rounds: int) -> list[float]:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             poll.register(link, select.EPOLLIN)
         room = gathered.data.cast("B")
-        for _ in range(rounds):
+        for _ in rounds:
             started_s = perf_counter()
             sent = [_send(link, view) for link in links]
             for number, link in enumerate(links):
@@ -145,7 +148,7 @@ class _Gather:
         """Nothing to note."""
 
 
-def our_link(workers: int, values: int, rounds: int) -> list[float]:
+def our_link(workers: int, values: int, rounds: Rounds) -> list[float]:
     """cloud.link as engines use it: frames, tokens, limits, time-outs."""
 
     async def run() -> list[float]:
@@ -158,7 +161,7 @@ def our_link(workers: int, values: int, rounds: int) -> list[float]:
             async with asyncio.timeout(START_S):
                 await gather.all_there
             columns = dict.fromkeys(gather.numbers, (0, values))
-            for number in range(rounds):
+            for number in rounds:
                 gather.left = workers
                 gather.all_came = asyncio.get_running_loop().create_future()
                 started_s = perf_counter()
@@ -172,7 +175,7 @@ def our_link(workers: int, values: int, rounds: int) -> list[float]:
     return asyncio.run(run())
 
 
-def streams(workers: int, values: int, rounds: int) -> list[float]:
+def streams(workers: int, values: int, rounds: Rounds) -> list[float]:
     """Asyncio's streams."""
 
     async def run() -> list[float]:
@@ -201,7 +204,7 @@ def streams(workers: int, values: int, rounds: int) -> list[float]:
         with peers("streams", address, workers, values):
             async with asyncio.timeout(START_S):
                 await all_there
-            for _ in range(rounds):
+            for _ in rounds:
                 started_s = perf_counter()
                 await asyncio.gather(*(ask(number) for number in range(workers)))
                 taken.append(perf_counter() - started_s)
@@ -214,7 +217,7 @@ def streams(workers: int, values: int, rounds: int) -> list[float]:
     return asyncio.run(run())
 
 
-def websockets(workers: int, values: int, rounds: int) -> list[float]:
+def websockets(workers: int, values: int, rounds: Rounds) -> list[float]:
     """WebSockets without compression."""
 
     async def run() -> list[float]:
@@ -245,7 +248,7 @@ def websockets(workers: int, values: int, rounds: int) -> list[float]:
             with peers("websockets", address, workers, values):
                 async with asyncio.timeout(START_S):
                     await all_there
-                for _ in range(rounds):
+                for _ in rounds:
                     started_s = perf_counter()
                     await asyncio.gather(*(ask(number) for number in range(workers)))
                     taken.append(perf_counter() - started_s)
@@ -256,7 +259,7 @@ def websockets(workers: int, values: int, rounds: int) -> list[float]:
     return asyncio.run(run())
 
 
-def zeromq(workers: int, values: int, rounds: int) -> list[float]:
+def zeromq(workers: int, values: int, rounds: Rounds) -> list[float]:
     """ZeroMQ: one ROUTER socket, values not copied in either direction, its own thread for the network."""
     zmq: Any = import_module("zmq")
 
@@ -273,7 +276,7 @@ def zeromq(workers: int, values: int, rounds: int) -> list[float]:
             async with asyncio.timeout(START_S):
                 names = [(await router.recv_multipart())[0] for _ in range(workers)]
             numbers = {name: number for number, name in enumerate(names)}
-            for _ in range(rounds):
+            for _ in rounds:
                 started_s = perf_counter()
                 for name in names:
                     await router.send_multipart([name, theta], copy=False)

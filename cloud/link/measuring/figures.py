@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from time import perf_counter
 
 import numpy as np
 
 from cloud.link.measuring.actors import dask_actors, ray_actors
 from cloud.link.measuring.candidates import Way, bare_sockets, our_link, streams, websockets, zeromq
+from cloud.link.measuring.rounds import WARM, Rounds
 from cloud.link.measuring.shared import local_engine, shared_eventfd, shared_pipes
 
 VALUES = 39_936
 """float64 values of a map of 312 KB (figures.md: the 16 cm2 gear)."""
 
-WARM_ROUNDS = 20
-"""Rounds that are not counted: connections grow their windows, memory is touched for the first time."""
-
-SLOW_ROUNDS = 100
-SLOW_PASSES = 1
-"""Most rounds and passes of actors with more than SLOW_WORKERS workers: they start for half a minute each time."""
-
-SLOW_WORKERS = 16
+WAY_S = 24.0
+"""Longest time of a way with one number of workers, seconds: every pass has its share of it for rounds, and there
+is no other pass once it is over. Starts are not cut short: actors of Ray and Dask take up to a minute."""
 
 WAYS: dict[str, tuple[str | None, Way]] = {
     "shared memory, eventfd": (None, shared_eventfd),
@@ -44,7 +41,11 @@ ACTORS = ("Ray actors", "Dask actors")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One way with one number of workers. Times of a round in milliseconds; None: not measured, `why` says it."""
+    """One way with one number of workers. Times of a round in milliseconds; None: not measured, `why` says it.
+
+    Attributes:
+        rounds: that were counted, in the middle pass.
+    """
 
     way: str
     workers: int
@@ -65,6 +66,9 @@ class Target:
     met: bool | None
 
 
+Pass = tuple[int, float, float]
+"""Rounds that were counted, median and p99 in milliseconds."""
+
 Told = Callable[[str], None]
 """Takes what begins now, for whoever watches."""
 
@@ -76,6 +80,7 @@ def measure(
     rounds: int = 200,
     passes: int = 3,
     ways: Sequence[str] | None = None,
+    way_s: float = WAY_S,
     told: Callable[[Figures], None] | None = None,
     begins: Told | None = None,
 ) -> list[Figures]:
@@ -87,28 +92,30 @@ def measure(
         rounds: rounds that are counted, in every pass.
         passes: how often every way is measured; the middle one of their figures is given.
         ways: names of WAYS; None: all.
+        way_s: longest time of a way with one number of workers, seconds; then it has fewer rounds and passes.
         told: is told every result as it comes.
         begins: is told what begins now.
     """
     results = []
     names = list(ways or WAYS)
     for count in workers:
-        plans = {name: _rounds(name, count, rounds, passes) for name in names}
-        seen: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+        seen: dict[str, list[Pass]] = {name: [] for name in names}
+        spent_s = dict.fromkeys(names, 0.0)
         why = {name: _missing(name) for name in names}
         for turn in range(passes):  # in turn, so that what else the machine does falls on all of them
             for name in names:
-                if why[name] or turn >= plans[name][1]:
+                if why[name] or spent_s[name] > way_s:
                     continue
                 if begins is not None:
-                    begins(f"{count} workers, pass {turn + 1} of {plans[name][1]}: {name}")
+                    begins(f"{count} workers, pass {turn + 1} of {passes}: {name}")
+                started_s = perf_counter()
                 try:
-                    seen[name].append(_one(name, count, values, plans[name][0]))
+                    seen[name].append(_one(name, count, values, Rounds(rounds, way_s / passes)))
                 except Exception as error:  # noqa: BLE001  a peer that does not start is said, and others go on
                     why[name] = f"failed: {type(error).__name__}: {str(error).strip().splitlines()[:1]}"
+                spent_s[name] += perf_counter() - started_s
         for name in names:
-            median, p99 = _middle(seen[name]) if seen[name] else (None, None)
-            one = Figures(name, count, plans[name][0], len(seen[name]), median, p99, why[name])
+            one = _figures(name, count, seen[name], why[name])
             results.append(one)
             if told is not None:
                 told(one)
@@ -158,24 +165,20 @@ def _at_least(
     return Target(what, ratio, f"at least {limit:g}", None if ratio is None else ratio >= limit)
 
 
-def _rounds(name: str, workers: int, rounds: int, passes: int) -> tuple[int, int]:
-    """Return rounds and passes of a way: fewer for what would take minutes."""
-    if name in ACTORS and workers > SLOW_WORKERS:
-        return min(rounds, SLOW_ROUNDS), min(passes, SLOW_PASSES)
-    return rounds, passes
-
-
 def _missing(name: str) -> str:
     library = WAYS[name][0]
     return "" if library is None or find_spec(library) is not None else f"{library} is not installed"
 
 
-def _one(name: str, workers: int, values: int, rounds: int) -> tuple[float, float]:
-    taken_ms = np.array(WAYS[name][1](workers, values, WARM_ROUNDS + rounds)[WARM_ROUNDS:]) * 1e3
+def _one(name: str, workers: int, values: int, rounds: Rounds) -> Pass:
+    taken_ms = np.array(WAYS[name][1](workers, values, rounds)[WARM:]) * 1e3
     median, p99 = np.percentile(taken_ms, [50, 99])
-    return float(median), float(p99)
+    return taken_ms.size, float(median), float(p99)
 
 
-def _middle(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    median, p99 = np.median(np.array(seen), axis=0)
-    return round(float(median), 3), round(float(p99), 3)
+def _figures(name: str, workers: int, seen: Sequence[Pass], why: str) -> Figures:
+    """Return the middle of all passes."""
+    if not seen:
+        return Figures(name, workers, 0, 0, None, None, why)
+    rounds, median, p99 = np.median(np.array(seen), axis=0)
+    return Figures(name, workers, int(rounds), len(seen), round(float(median), 3), round(float(p99), 3), why)

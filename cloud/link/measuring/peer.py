@@ -1,12 +1,14 @@
 """A worker of the measurement: takes a map, answers with its rows of it. Started as a process of its own.
 
-`python -m cloud.link.measuring.peer WAY ADDRESS ROWS VALUES`
+`python -m cloud.link.measuring.peer WAY ADDRESS ROWS VALUES PARENT`
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -17,6 +19,7 @@ import numpy as np
 from cloud.link.worker import connect
 
 LIMIT_S = 60.0
+PR_SET_PDEATHSIG = 1
 
 
 def link(address: str, rows: int, values: int) -> None:  # noqa: ARG001  all ways are called alike
@@ -95,7 +98,15 @@ def shared(address: str, rows: int, values: int, *, kind: str) -> None:
             os.eventfd_write(done, 1)
 
 
+def end_with(parent: int) -> None:
+    """Have the kernel end this process when the one that started it is gone, however it went (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it is gone already
+        sys.exit()
+
+
 if __name__ == "__main__":
+    end_with(int(sys.argv[5]))
     ways: dict[str, Callable[[str, int, int], None]] = {
         "eventfd": partial(shared, kind="eventfd"),
         "pipe": partial(shared, kind="pipe"),

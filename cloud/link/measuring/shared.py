@@ -27,6 +27,7 @@ from shapely.geometry import box
 from cloud.configuration import EngineSettings
 from cloud.engines.local import LocalEngine
 from cloud.link.measuring.candidates import Floats64, a_map
+from cloud.link.measuring.rounds import Rounds
 from cloud.plans import Plan
 from thermal.building import build_from_outline
 from thermal.operators.blockfiles import LABEL, BlockSet
@@ -40,7 +41,7 @@ Ends = list[tuple[int, int]]
 """For every worker the descriptor that it waits for, and the one that it writes to."""
 
 
-def shared_eventfd(workers: int, values: int, rounds: int) -> list[float]:
+def shared_eventfd(workers: int, values: int, rounds: Rounds) -> list[float]:
     """The floor with eventfds: they add up, so that one read may take several answers."""
     with ExitStack() as ends:
         go = [_closed_by(ends, os.eventfd(0)) for _ in range(workers)]
@@ -58,7 +59,7 @@ def shared_eventfd(workers: int, values: int, rounds: int) -> list[float]:
         return _bare("eventfd", [(one, done) for one in go], values, rounds, wake, gather)
 
 
-def shared_pipes(workers: int, values: int, rounds: int) -> list[float]:
+def shared_pipes(workers: int, values: int, rounds: Rounds) -> list[float]:
     """The floor with pipes."""
     with ExitStack() as ends:
         go = [_pipe(ends) for _ in range(workers)]
@@ -76,7 +77,7 @@ def shared_pipes(workers: int, values: int, rounds: int) -> list[float]:
         return _bare("pipe", [(one, told) for one, _ in go], values, rounds, wake, gather)
 
 
-def local_engine(workers: int, values: int, rounds: int) -> list[float]:
+def local_engine(workers: int, values: int, rounds: Rounds) -> list[float]:
     """Engine `local`: `LayerWork.apply`, and worker processes that copy their rows instead of multiplying."""
 
     async def run(part: Part) -> list[float]:
@@ -88,7 +89,7 @@ def local_engine(workers: int, values: int, rounds: int) -> list[float]:
             cells = len(part.geometries[0].cells)
             theta = a_map(values)
             taken = []
-            for number in range(rounds):
+            for number in rounds:
                 started_s = perf_counter()
                 y = await layer.apply(number % cells, theta)
                 taken.append(perf_counter() - started_s)
@@ -103,14 +104,14 @@ def local_engine(workers: int, values: int, rounds: int) -> list[float]:
 
 
 def _bare(
-    kind: str, ends_of: Ends, values: int, rounds: int, wake: Callable[[], None], gather: Callable[[], None]
+    kind: str, ends_of: Ends, values: int, rounds: Rounds, wake: Callable[[], None], gather: Callable[[], None]
 ) -> list[float]:
     """Measure rounds of one kind of wake-up."""
     asked = values // len(ends_of) * len(ends_of)
     with _memory(values) as (descriptor, vectors), _workers(kind, descriptor, ends_of, values):
         theta = a_map(values)
         taken = []
-        for _ in range(rounds):
+        for _ in rounds:
             started_s = perf_counter()
             vectors[0] = theta
             wake()
@@ -138,9 +139,10 @@ def _memory(values: int) -> Iterator[tuple[int, Floats64]]:
 def _workers(kind: str, memory: int, ends_of: Ends, values: int) -> Iterator[None]:
     rows = values // len(ends_of)
     words = [sys.executable, "-m", "cloud.link.measuring.peer", kind]
+    numbers = [str(number) for number in (rows, values, os.getpid())]
     started = [
         subprocess.Popen(  # noqa: S603 - our own program
-            [*words, f"{memory}:{go}:{done}:{number}", str(rows), str(values)], pass_fds=(memory, go, done)
+            [*words, f"{memory}:{go}:{done}:{number}", *numbers], pass_fds=(memory, go, done)
         )
         for number, (go, done) in enumerate(ends_of)
     ]
