@@ -108,7 +108,8 @@ def _show(sums: Sums) -> None:
     table.add_row("the same without spreading", f"{sums.speed_scanning:.0f} times real time")
     console = Console(width=100)
     console.print(table)
-    _count(console, "outcome", sums.outcomes)
+    _count(console, "outcome of windows", sums.outcomes)
+    _count(console, "checks", Counter({f"invariant {number}": count for number, count in sums.checks.items()}))
     _count(console, "fault", sums.faults)
 
 

@@ -136,7 +136,6 @@ class PrinterSide:
                 made = recorder(world.loop, process, world.disk, world.part, self.name, self.name)
                 self.recorders.append(made)
                 observers.add(made)
-                world.listens[id(made)] = process
                 await beside.enter_async_context(made)
             if settings.mqtt.host:
                 publisher = Publisher(settings.mqtt, self.name, status, seed=world.setup.seed)

@@ -26,6 +26,7 @@ class Sums:
         layers: layers printed whole or broken off.
         outcomes: windows by outcome.
         faults: faults that were let happen, by kind.
+        checks: how often each invariant was checked.
         violations: what did not hold, by seed.
         simulated_s: virtual seconds.
         spreading_s: those of them in which powder was laid.
@@ -36,6 +37,7 @@ class Sums:
     layers: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    checks: Counter[int] = field(default_factory=Counter)
     violations: dict[int, str] = field(default_factory=dict)
     simulated_s: float = 0.0
     spreading_s: float = 0.0
@@ -47,6 +49,7 @@ class Sums:
         self.layers += other.layers
         self.outcomes.update(other.outcomes)
         self.faults.update(other.faults)
+        self.checks.update(other.checks)
         self.violations.update(other.violations)
         self.simulated_s += other.simulated_s
         self.spreading_s += other.spreading_s
@@ -84,6 +87,7 @@ def run_seed(seed: int) -> Sums:
     except Violation as error:
         sums.violations[seed] = str(error)
     sums.cpu_s = time.process_time() - began_s
+    sums.checks = world.checks
     sums.outcomes, sums.layers, sums.simulated_s = world.outcomes, world.layers, world.ended_s
     sums.spreading_s = min(world.ended_s, LAYERS * setup.spreading_s)
     return sums

@@ -7,6 +7,8 @@ Invariant 9 is a property of two runs: see test_simulation.
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from tests.simulation.disk import windows_in
 from tests.simulation.network import PING_S
 from tests.simulation.part import CELLS, LAYERS
 from thermal.operators import Polynomial
+from thermal.part import Part
 from thermal.smartscan import SmartScan
 
 if TYPE_CHECKING:
@@ -43,6 +46,9 @@ FUNCTIONS_RECOVERY_S = 0.6 + 1.0 + CELLS * 0.02 * 2 + 0.1
 
 LOOKAHEAD_SAFE = 5
 """Windows ahead from which single late answers are no matter."""
+
+checks: Counter[int] = Counter()
+"""How often each invariant was checked in the world that runs."""
 
 SILENT = frozenset({"silent", "half-open up", "half-open down"})
 ROUNDING_S = 1e-9
@@ -144,11 +150,11 @@ class Watch:
         self._handed = handed[: window + 1]
         self._in_time(handover, told.at_s)
         self._agreed()
+        self._recovered(handover, told.at_s)
         if handover.source == "coordinator":
             self._follows_smartscan(handover)
         else:
             self._left, self._decided = True, {}
-            self._recovered(handover, told.at_s)
 
     def _in_time(self, handover: Handover, at_s: float) -> None:
         """2: never after its deadline, unless the agent's own loop stood still."""
@@ -188,8 +194,10 @@ class Watch:
         safe = setup.lookahead is None or setup.lookahead >= LOOKAHEAD_SAFE
         if at_s < self._quiet_s or not self._orderly or self._refused or not safe or setup.printers > 1:
             return
-        cause = handover.outcome.value
-        _hold(False, 7, f"window {handover.window} fell back ({cause}) {at_s - self._quiet_s:.3f} s after recovery")
+        cause, decided = handover.outcome.value, handover.source == "coordinator"
+        _hold(
+            decided, 7, f"window {handover.window} fell back ({cause}) {at_s - self._quiet_s:.3f} s after recovery"
+        )
 
     def _order_left(self, told: OrderLeft) -> None:
         _hold(told.epoch > self._announced, 5, f"epoch {told.epoch} was announced after {self._announced}")
@@ -230,10 +238,8 @@ class _Heat:
     """A layer's heat as the decisions must see it."""
 
     def __init__(self, world: World, taken: MapTaken) -> None:
-        part = world.part
-        self._geometry = part.geometry_of(taken.layer)
-        self._scan = SmartScan(self._geometry, part.process)
-        self._operator = Polynomial(self._geometry, part.process, part.manifest.operator.tolerance)
+        self._geometry = world.part.geometry_of(taken.layer)
+        self._scan, self._operator = _numerics(world.part, taken.layer)
         self._first: NDArray[np.float64] = self._scan.theta_from_map(taken.map_K)
         self._theta = self._first
         self._scanned = np.zeros(len(self._geometry.cells), dtype=np.bool_)
@@ -252,8 +258,17 @@ class _Heat:
         return self._scan.choose(self._theta, self._scanned)
 
 
+@lru_cache(maxsize=LAYERS)
+def _numerics(part: Part, layer: int) -> tuple[SmartScan, Polynomial]:
+    """Return rule and operator of a layer: watches share them, and nobody else."""
+    geometry = part.geometry_of(layer)
+    operator = Polynomial(geometry, part.process, part.manifest.operator.tolerance)
+    return SmartScan(geometry, part.process), operator
+
+
 def _hold(holds: bool, invariant: int, what: str) -> None:
     """Raise AssertionError naming the invariant that does not hold."""
+    checks[invariant] += 1
     if not holds:
         raise AssertionError(f"invariant {invariant}: {what}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import random
 import shutil
 import tempfile
@@ -21,13 +22,15 @@ import numpy as np
 import structlog
 
 from agent.mqtt.connection import Connector
+from cloud import layers, prepared
+from cloud.engines import inline
 from cosmic import logs
 from tests.simulation import faults
 from tests.simulation.agent_process import PrinterSide
 from tests.simulation.broker import Broker, Client
 from tests.simulation.coordinator_process import Coordinator, Ground
 from tests.simulation.disk import FaultyDisk
-from tests.simulation.invariants import check_end
+from tests.simulation.invariants import check_end, checks
 from tests.simulation.network import Network
 from tests.simulation.part import LAYERS, cheap_numerics, plate
 from tests.simulation.schedule import Fault, Setup
@@ -60,6 +63,7 @@ class World:
     Attributes:
         lines: everything that was logged, with the virtual time and the process.
         outcomes: windows by outcome.
+        checks: how often each invariant was checked.
         ended_s: virtual time at the end.
         last_fault_s: when the last fault is over.
     """
@@ -71,11 +75,12 @@ class World:
         self.loop = ProcessLoop()
         self.lines: list[dict[str, Any]] = []
         self.outcomes: Counter[str] = Counter()
+        self.checks: Counter[int] = Counter()
         self.layers = 0
         self.last_fault_s = max((fault.at_s + fault.lasts_s for fault in schedule), default=0.0)
         self.ended_s = 0.0
         self.wall_step_s = 0.0
-        self.listens: dict[int, Process] = {}
+        self._listeners: dict[logs.LineListener, Process | None] = {}
         self.network = Network(random.Random(f"network {setup.seed}"))
         self.ground = Ground(self.part, setup)
         self.broker = Broker() if setup.broker else None
@@ -90,12 +95,14 @@ class World:
         """Print the job to its end. Raises Violation."""
         collecting = gc.isenabled()
         gc.disable()
+        checks.clear()
         try:
             with self._surroundings():
                 try:
                     self.loop.run(self._run())
                     self._look_back()
                 finally:
+                    self.checks.update(checks)
                     self._bury()
         finally:
             if collecting:
@@ -154,8 +161,8 @@ class World:
         if self._over or (process is not None and not process.alive):
             raise structlog.DropEvent
         event = line.get("event")
-        for listener in logs._listeners:
-            if self.listens.get(id(getattr(listener, "__self__", None))) is process:
+        for listener, whose in self._listeners.items():
+            if whose is process:
                 listener(method, str(event), {key: value for key, value in line.items() if key != "event"})
         if line.pop("exc_info", False):
             line["exception"] = " ".join(traceback.format_exc().split("\n")[-4:])
@@ -167,6 +174,15 @@ class World:
         if event in BUGS and (event != "driver_error" or self.setup.well):
             self.violated(f"a bug was met: {line}")
         raise structlog.DropEvent
+
+    @contextmanager
+    def _listening(self, listener: logs.LineListener) -> Iterator[None]:
+        """Tell `listener` the log lines of the process that asks."""
+        self._listeners[listener] = current()
+        try:
+            yield
+        finally:
+            self._listeners.pop(listener, None)
 
     def _unhandled(self, _loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -193,13 +209,14 @@ class World:
                 ("agent.driver.socket.printer.listen", self._listen),
                 ("agent.mqtt.payloads.now", self._now),
                 ("agent.mqtt.publisher.now", self._now),
-                ("cloud.layers.perf_counter", self.loop.time),
-                ("cloud.engines.inline.perf_counter", self.loop.time),
-                ("cosmic.logs._listeners", []),
+                ("agent.recorder.recorder.listening", self._listening),
             ):
                 stack.enter_context(patch(target, stand_in))
             stack.enter_context(patch.object(Connector, "client", _method(self.client)))
             stack.enter_context(patch.object(time, "time", self._wall_s))
+            for module, clock in itertools.product((layers, prepared, inline), ("perf_counter", "thread_time")):
+                if hasattr(module, clock):  # what is measured on this machine must not be seen
+                    stack.enter_context(patch.object(module, clock, self.loop.time))
             stack.enter_context(cheap_numerics())
             stack.enter_context(self.ground.under())
             if self.setup.recording:

@@ -99,6 +99,8 @@ class ProcessLoop(base_events.BaseEventLoop):
         self.thread_s = THREAD_S
         self.steps = 0
         self._now_s = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timer_count = 0
         self.kept: list[asyncio.Task[Any]] = []
         self.set_task_factory(self._keep)
         self.set_exception_handler(lambda _loop, _context: None)
@@ -114,10 +116,10 @@ class ProcessLoop(base_events.BaseEventLoop):
         return handle
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
-        """Run `callback` at loop time `when`."""
+        """Run `callback` at loop time `when`; timers of one time run in the order in which they were set."""
         timer = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, timer))
         return timer
 
     def again(self, handles: list[Any]) -> None:
@@ -159,20 +161,17 @@ class ProcessLoop(base_events.BaseEventLoop):
         return task
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
         self.steps += 1
         if not ready:
-            while timers and timers[0]._cancelled:
-                heapq.heappop(timers)._scheduled = False
+            while timers and timers[0][2]._cancelled:  # type: ignore[attr-defined]
+                heapq.heappop(timers)
             if not timers:
                 raise Stuck("nothing is left to run")
-            self._now_s = max(self._now_s, timers[0]._when)
+            self._now_s = max(self._now_s, timers[0][0])
         now_s = self._now_s
-        while timers and timers[0]._when <= now_s:
-            handle = heapq.heappop(timers)
-            handle._scheduled = False
-            if not handle._cancelled:
-                ready.append(handle)
+        while timers and timers[0][0] <= now_s:
+            ready.append(heapq.heappop(timers)[2])
         for _ in range(len(ready)):
             handle = ready.popleft()
             if handle._cancelled:
