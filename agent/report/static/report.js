@@ -1,6 +1,6 @@
 // A recorded layer as an animation: its order over the part, both maps, R by window. Without a server.
 
-import { LayerView } from "./layer.js";
+import { INFERNO, LayerView, TABLES, rgb } from "./layer.js";
 import { $, OUTCOMES, bytes, element, ms, put } from "./format.js";
 
 const data = JSON.parse($("data").textContent);
@@ -12,18 +12,52 @@ async function inflated(text) {
   return new Response(stream).arrayBuffer();
 }
 
+// Where a colour of the maps lies on their scale: the sum of red, green and blue rises along it.
+const SHARES = (() => {
+  const sums = INFERNO.map((hex) => rgb(hex).reduce((sum, value) => sum + value));
+  return Float32Array.from({ length: 766 }, (_, sum) => {
+    const above = sums.findIndex((value) => value >= sum);
+    if (above <= 0) return above === 0 ? 0 : 1;
+    return (above - 1 + (sum - sums[above - 1]) / (sums[above] - sums[above - 1])) / (sums.length - 1);
+  });
+})();
+const BEYOND = 0.002; // share of a map's squares that may lie beyond either end of its own scale
+
+function onItsOwnScale(image) {
+  // Return a map in colours from its own coldest to its own hottest, and these as shares of the job's scale.
+  const canvas = document.createElement("canvas");
+  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const picture = context.getImageData(0, 0, canvas.width, canvas.height);
+  const pixels = picture.data;
+  const share = (i) => SHARES[pixels[i] + pixels[i + 1] + pixels[i + 2]];
+  const all = [];
+  for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3]) all.push(share(i));
+  all.sort((one, other) => one - other);
+  const low = all[Math.floor(BEYOND * (all.length - 1))], high = Math.max(all[Math.ceil((1 - BEYOND) * (all.length - 1))], low + 0.01);
+  for (let i = 0; i < pixels.length; i += 4) {
+    if (!pixels[i + 3]) continue;
+    const place = 3 * Math.round(255 * Math.max(0, Math.min(1, (share(i) - low) / (high - low))));
+    for (let c = 0; c < 3; c++) pixels[i + c] = TABLES.temperature[place + c];
+  }
+  context.putImageData(picture, 0, 0);
+  return { canvas, low, high };
+}
+
 class ReportView extends LayerView {
   // The live page's picture, with maps that are pictures already.
-  picture() {
-    const image = this.images?.[this.mode];
-    return image ?? super.picture();
+  setMode(mode) {
+    this.shownMode = mode;
+    const photo = mode === "order" ? null : this.photos?.[mode];
+    this.own = photo && this.ownScale ? onItsOwnScale(photo) : null;
+    this.photo = this.own?.canvas ?? photo;
+    super.setMode(mode === "order" ? "order" : "temperature");
   }
-
-  setMode(mode) { this.shownMode = mode; this.images = mode === "order" ? null : this.photos; super.setMode(mode === "order" ? "order" : "temperature"); }
 
   setPhotos(photos) { this.photos = photos; this.setMode(this.shownMode ?? "order"); }
 
-  picked() { return this.shownMode === "order" ? null : this.photos?.[this.shownMode]; }
+  picked() { return this.photo; }
 
   draw() {
     const picked = this.picked();
@@ -103,9 +137,15 @@ function show(windows) {
   document.body.dataset.window = String(at);
 }
 
+function kelvinAt(share) {
+  const { low, high } = view.own ?? { low: 0, high: 1 };
+  return data.scale_K[0] + (low + share * (high - low)) * (data.scale_K[1] - data.scale_K[0]);
+}
+
 function ticks() {
   const words = view.shownMode === "order" ? ["first window", `window ${view.geometry.cells}`]
-    : [0, 0.25, 0.5, 0.75, 1].map((share) => `${(data.scale_K[0] + share * (data.scale_K[1] - data.scale_K[0])).toFixed(0)} K`);
+    : [0, 0.25, 0.5, 0.75, 1].map((share) => `${kelvinAt(share).toFixed(0)} K`);
+  $("own").disabled = view.shownMode === "order";
   $("ticks").replaceChildren(...words.map((text) => element("span", {}, text)));
 }
 
@@ -223,6 +263,7 @@ function mode(name) {
   ticks();
 }
 
+$("own").addEventListener("change", (event) => { view.ownScale = event.target.checked; view.setMode(view.shownMode); ticks(); });
 for (const name of ["order", "before", "after"]) $(`mode-${name}`).addEventListener("click", () => mode(name));
 $("play").addEventListener("click", () => play(!playing));
 $("window").addEventListener("input", (event) => {

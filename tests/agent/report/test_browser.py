@@ -121,6 +121,16 @@ def test_the_keyboard_alone_is_enough(report_file: Path, browser: Any) -> None:
         assert tab.page.get_attribute(f"#mode-{button}", "aria-pressed") == "true"
         drawn.add(tab.page.inner_text("#ticks"))
     assert len(drawn) == 2, "both maps in kelvin on one scale, the order in windows"
+    keys.press("b")
+    of_the_job = tab.page.inner_text("#ticks")
+    tab.page.check("#own")
+    narrow = [int(word) for word in tab.page.inner_text("#ticks").replace("K", " ").split()]
+    wide = [int(word) for word in of_the_job.replace("K", " ").split()]
+    assert narrow[-1] - narrow[0] < wide[-1] - wide[0], "a first map spans less than the job"
+    tab.page.uncheck("#own")
+    assert tab.page.inner_text("#ticks") == of_the_job
+    keys.press("o")
+    tab.page.evaluate("document.activeElement.blur()")
     keys.press(" ")
     assert tab.page.inner_text("#play") == "Pause"
     keys.press(" ")
