@@ -84,6 +84,7 @@ class PrinterSide:
         self.machine_process = Process(world.loop, f"machine-{number}")
         self.watch: Watch | None = None
         self.starts = 0
+        self._running = False
         self.recorders: list[Recorder] = []
         self.stalls: list[tuple[float, float]] = []
         self.ended: asyncio.Future[None] = world.loop.create_future()
@@ -95,9 +96,10 @@ class PrinterSide:
         self._start_agent()
 
     def kill(self, away_s: float) -> None:
-        """Kill the agent; another one starts after a while."""
-        if self.ended.done():
+        """Kill the agent; another one starts after a while. Nothing happens where none runs."""
+        if self.ended.done() or not self._running:
             return
+        self._running = False
         self.process.kill()
         self.socket.accept = None
         self.world.network.reset(self.process)
@@ -112,6 +114,7 @@ class PrinterSide:
 
     def _start_agent(self) -> None:
         self.starts += 1
+        self._running = True
         task = self.process.start(self._run(self.process))
         task.add_done_callback(self._over)
 
