@@ -21,8 +21,8 @@ def recording_page(shown_type: Callable[[Any], str]) -> str:
         "# Recordings",
         (
             "One [MCAP](https://mcap.dev) file a job: `<recording.directory>/<job>/<start>.mcap`, `<start>` being the time of the start,\n"
-            "UTC (`20261121T061200Z`). Above `recording.file_bytes_max` it goes on in `<start>.0002.mcap` and so on; every file says\n"
-            "everything of the job again. Above `recording.bytes_max`, all recordings together, the oldest files are removed.\n"
+            "UTC (`20261121T061200Z`). Above `recording.file_bytes_max`, or with 8192 chunks (an hour of printing), it goes on in\n"
+            "`<start>.0002.mcap` and so on; every file says everything of the job again. Above `recording.bytes_max`, all recordings together, the oldest files are removed.\n"
             "[How to replay one](../how-to/replay-a-job.md)."
         ),
         (

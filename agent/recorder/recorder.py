@@ -45,6 +45,9 @@ OPEN_S = 2.0
 CLOSE_S = 10.0
 """How long the end of a job waits for a slow disk, seconds."""
 
+CHUNKS_MAX = 8192
+"""Chunks of a file before the next begins, an hour of printing: MCAP's writer holds 0.6 KB of each until it is closed."""
+
 NOT_LOGGED = frozenset({"window", "layer", "job"})
 """Log lines that the other channels hold already."""
 
@@ -58,6 +61,7 @@ class Limits:
     file_bytes_max: int
     flush_s: float = 0.4
     sync: bool = True
+    chunks_max: int = CHUNKS_MAX
 
     @property
     def rotate_at(self) -> int:
@@ -258,7 +262,8 @@ class Recorder:
             raise
         self.counts.written.update(added)
         self._count_bytes(file)
-        if file.bytes_written - file.bytes_at_beginning >= self._limits.rotate_at:
+        full = file.bytes_written - file.bytes_at_beginning >= self._limits.rotate_at
+        if full or file.chunks >= self._limits.chunks_max:
             self._rotate(file)
         elif self._kept_bytes > self._limits.bytes_max:
             self._prune()

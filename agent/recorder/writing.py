@@ -65,6 +65,7 @@ class RecordingFile:
     Attributes:
         path: where it is.
         bytes_written: its size.
+        chunks: how many chunks it has.
     """
 
     def __init__(self, path: Path, beginning: Beginning, disk: Disk, *, sync: bool = True) -> None:
@@ -72,6 +73,7 @@ class RecordingFile:
         writing = need("mcap.writer")
         self.path = path
         self.bytes_written = 0
+        self.chunks = 0
         self._disk = disk
         self._sync = sync
         self._sink = _Sink()
@@ -114,6 +116,7 @@ class RecordingFile:
         """Have everything added so far on disk as a chunk. Raises OSError; then the file ends before the chunk."""
         self._writer.flush()
         self._put(self._sink.take())
+        self.chunks += 1
 
     def close(self) -> None:
         """Write what is left and the index, with which viewers open large files at once. Raises OSError."""

@@ -70,8 +70,9 @@ async def test_log_lines_are_kept_but_for_those_that_other_channels_hold(tmp_pat
     assert (line.level, line.event, line.fields) == ("warning", "no_frame", {"layer": 3, "path": "/frames"})  # type: ignore[attr-defined]
 
 
-async def test_files_are_rotated_by_size_and_read_as_one(tmp_path: Path) -> None:
-    keeper = recorder(tmp_path, file_bytes_max=1)
+@pytest.mark.parametrize("limit", [{"file_bytes_max": 1}, {"chunks_max": 1}])
+async def test_files_are_rotated_by_size_and_by_chunks_and_read_as_one(tmp_path: Path, limit: Any) -> None:
+    keeper = recorder(tmp_path, **limit)
     keeper.start()
     for number in range(3):
         keeper.observe(MachineFault(f"fault {number}"))
