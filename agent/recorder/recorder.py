@@ -46,7 +46,7 @@ CLOSE_S = 10.0
 """How long the end of a job waits for a slow disk, seconds."""
 
 CHUNKS_MAX = 8192
-"""Chunks of a file before the next begins, an hour of printing: MCAP's writer holds 0.6 KB of each until it is closed."""
+"""Chunks of a file before the next begins, an hour of printing: MCAP's writer holds 0.6 KB of each until then."""
 
 NOT_LOGGED = frozenset({"window", "layer", "job"})
 """Log lines that the other channels hold already."""
