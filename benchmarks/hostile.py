@@ -4,8 +4,8 @@ A real coordinator process (engine inline); 5 light printers (16 cm2, windows of
 this process; the hostile connections in another, from addresses of their own in 127.0.0.0/8. Half of the kinds hold
 a token that is right: a printer that was taken over. The same jobs are measured without them first.
 
-Coordinator and printers inherit the niceness of this command, the attackers, who would not be on this machine, have
-five more: `nice -n -5` gives the coordinator what its systemd unit does.
+Coordinator and printers inherit the niceness of this command; the attackers, who would not be on this machine, have
+five more and a session of their own, so that the scheduler does not count them with the coordinator.
 
     python benchmarks/hostile.py [--connections 1000] [--json]
 """
@@ -241,7 +241,7 @@ async def measure(folder: Path, connections: int) -> dict[str, Any]:
         (folder / "start").write_bytes(work.starts[0])
         words = json.dumps([coordinator.port, taken, work.part, str(folder / "start"), connections])
         attackers = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, "--attack", words, stdout=subprocess.PIPE
+            sys.executable, __file__, "--attack", words, stdout=subprocess.PIPE, start_new_session=True
         )
         output, _ = await attackers.communicate()
         during = _trial(coordinator, printers.tally, cpu_s, 0.0, began_s)

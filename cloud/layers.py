@@ -15,12 +15,15 @@ from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines import Guess, LayerWork
 from cloud.ledger import Ledger
 from cloud.outbox import Outbox
-from cloud.turns import HasTurns, Pace
+from cloud.turns import HasTurns
 from cosmic.errors import EngineError
 from protocol.sessions import CoordinatorSession, LayerRefusal
 
 GivenUp = Callable[[LayerRefusal | EngineError], None]
 """Told why a layer cannot be decided on."""
+
+DueS = Callable[[float, int], float]
+"""(loop time, windows after the one being scanned): when the product that such a window waits for is due."""
 
 Costs = Callable[[Cost], None]
 """Told what a window has cost."""
@@ -33,7 +36,7 @@ class LayerLoop:
     work: the layer's part of the engine; ended when the layer is.
     given_up: told once when the layer cannot go on; `run` then returns.
     ledger: told what was decided and how long it took.
-    pace: says when the job's next product is due; None where nothing waits for turns.
+    due_s: says when the job's next product is due; None where nothing waits for turns.
     costs: told the processor's time of every window.
     """
 
@@ -45,7 +48,7 @@ class LayerLoop:
         outbox: Outbox,
         given_up: GivenUp,
         ledger: Ledger,
-        pace: Pace | None = None,
+        due_s: DueS | None = None,
         costs: Costs = lambda _cost: None,
     ) -> None:
         self.controller = controller
@@ -54,7 +57,7 @@ class LayerLoop:
         self._outbox = outbox
         self._given_up = given_up
         self._ledger = ledger
-        self._pace = pace
+        self._due_s = due_s
         self._costs = costs
         self._turns = work if isinstance(work, HasTurns) else None
         self._loop_s = 0.0
@@ -119,9 +122,9 @@ class LayerLoop:
 
     async def _carry(self, carry: Carry) -> None:
         started_s = perf_counter()
-        if self._turns is not None and self._pace is not None:
+        if self._turns is not None and self._due_s is not None:
             ahead = carry.window + 1 - self._session.windows_reported
-            self._turns.due_s = self._pace.due_s(asyncio.get_running_loop().time(), ahead)
+            self._turns.due_s = self._due_s(asyncio.get_running_loop().time(), ahead)
         y = await self._apply(carry)
         self._ledger.product(perf_counter() - started_s)
         began_s = thread_time()

@@ -28,6 +28,7 @@ class Place:
         accept_up_to: told how large a message may be from now on, bytes.
         job: the job that has a place, empty before.
         part: digest of its part.
+        window_s: mean window of that part, seconds.
     """
 
     admission: Admission
@@ -35,6 +36,7 @@ class Place:
     accept_up_to: Callable[[int], None] = _any_size
     job: str = ""
     part: str = ""
+    window_s: float = 1.0
 
     @classmethod
     def alone(cls, limits: Limits) -> Place:
@@ -45,7 +47,11 @@ class Place:
         """Give `job` a place. Raises Overloaded where it would make running ones late."""
         self.admission.measured(part, prepared.cost)
         self.admission.open(job, part, prepared.window_s, now_s)
-        self.job, self.part = job, part
+        self.job, self.part, self.window_s = job, part, prepared.window_s
+
+    def due_s(self, now_s: float, windows: int) -> float:
+        """Return when a product is due that a window `windows` after the one being scanned waits for, loop time."""
+        return self.rates.pace.due_s(now_s, windows, self.window_s)
 
     def spent(self, cost: Cost) -> None:
         """Take what a window has cost."""

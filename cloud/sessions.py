@@ -26,7 +26,6 @@ from cloud.outbox import Outbox
 from cloud.parts import UnknownPart
 from cloud.places import Place
 from cloud.pool import PartPool, PoolFull
-from cloud.turns import Pace
 from cloud.warming import Warming
 from cosmic.errors import ConfigurationError, CosmicError, EngineError, PartError, RemoteProtocolError
 from protocol.codec import CLOSE_POLICY_VIOLATION
@@ -77,7 +76,6 @@ class PrinterSession:
         """Prepare; `run` serves. `place`: among the coordinator's jobs; None: there are no others."""
         self.printer = printer
         self._place = Place.alone(settings.limits) if place is None else place
-        self._pace: Pace | None = None
         self._ledger = Ledger() if ledger is None else ledger
         self._connection = connection
         self._pool = pool
@@ -229,7 +227,6 @@ class PrinterSession:
         except ConfigurationError as error:
             await self.refuse("bad_message", str(error), CLOSE_POLICY_VIOLATION)
             return
-        self._pace = Pace(prepared.window_s)
         try:
             self._place.take(self._bill_key(job), job.part, prepared, asyncio.get_running_loop().time())
         except Overloaded as error:
@@ -306,7 +303,14 @@ class PrinterSession:
         )
         work = prepared.engine.begin_layer(geometry.number, self._bill_key(session.job))
         self._layer = LayerLoop(
-            controller, session, work, self._outbox, self._given_up, self._ledger, self._pace, self._place.spent
+            controller,
+            session,
+            work,
+            self._outbox,
+            self._given_up,
+            self._ledger,
+            self._place.due_s,
+            self._place.spent,
         )
         self._map = message.map.data
         self._layer_task = self._spawn(self._layer.run())

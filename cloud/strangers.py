@@ -11,6 +11,7 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from cloud.turns import Pace
 from protocol.limits import Limits
 
 SAY_AGAIN_S = 10.0
@@ -50,9 +51,14 @@ class Bucket:
 
 
 class Rates:
-    """How fast one printer may send, over all its connections: messages, and layers that are started."""
+    """How fast one printer may send, over all its connections: messages, and layers that are started.
+
+    Attributes:
+        pace: how often it may claim to be in a hurry.
+    """
 
     def __init__(self, limits: Limits) -> None:
+        self.pace = Pace()
         self._messages = Bucket(limits.messages_per_s_max, limits.messages_per_s_max)
         self._layers = Bucket(limits.starts_per_s_max, STARTS_AT_ONCE)
 

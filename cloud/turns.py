@@ -13,11 +13,11 @@ from cloud.admission import Cost
 
 Item = TypeVar("Item")
 
-CATCH_UP = 2.0
-"""How many times faster than it prints a job that is behind is served before others that have less time."""
+CATCH_UP = 1.25
+"""How many times faster than it prints a printer that is behind is served before others that have less time."""
 
 DEBT_WINDOWS = 16
-"""How far the claims of a job that asks for more than that may recede, windows: others with less time go first."""
+"""How far the claims of one that asks for more than that may recede, windows: others with less time go first."""
 
 
 @runtime_checkable
@@ -34,22 +34,24 @@ class HasTurns(Protocol):
 
 
 class Pace:
-    """When the next product of one job is due, and how often it may claim to be in a hurry.
+    """When the next product of one printer is due, and how often it may claim to be in a hurry.
 
     What is due follows from what the printer says. One that is always late, by a fault or on purpose, would
-    always be first; so every product moves the job's next claim on by `1 / CATCH_UP` of a window, at most
-    `DEBT_WINDOWS` ahead. An honest job that keeps up, or catches up at twice its speed, never notices.
+    always be first; so every product moves the printer's next claim on by `1 / CATCH_UP` of a window, at most
+    `DEBT_WINDOWS` ahead. An honest one that keeps up never notices; one that was away catches up as fast as
+    others leave room.
     """
 
-    def __init__(self, window_s: float) -> None:
-        """Begin. `window_s`: mean window of the job's part, seconds."""
-        self._window_s = window_s
+    def __init__(self) -> None:
         self._last_s = float("-inf")
 
-    def due_s(self, now_s: float, windows: int) -> float:
-        """Return when a product is due that a window `windows` after the one being scanned waits for, loop time."""
-        claimed_s = now_s + windows * self._window_s
-        paced_s = min(self._last_s + self._window_s / CATCH_UP, now_s + DEBT_WINDOWS * self._window_s)
+    def due_s(self, now_s: float, windows: int, window_s: float) -> float:
+        """Return when a product is due that a window `windows` after the one being scanned waits for, loop time.
+
+        window_s: mean window of the printer's part, seconds.
+        """
+        claimed_s = now_s + windows * window_s
+        paced_s = min(self._last_s + window_s / CATCH_UP, now_s + DEBT_WINDOWS * window_s)
         self._last_s = max(claimed_s, paced_s)
         return self._last_s
 

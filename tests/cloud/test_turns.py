@@ -31,31 +31,31 @@ def test_nobody_waits_for_ever_behind_jobs_that_are_always_in_a_hurry(
 ) -> None:
     """One claims 200 windows of time; the others claim to be late, always. It is served all the same, in time."""
     line: Line[int] = Line()
-    paces = [Pace(WINDOW_S) for _ in hurried_windows]
+    paces = [Pace() for _ in hurried_windows]
     product_s = WINDOW_S / (4 * len(hurried_windows))
     now_s, due_s = 0.0, 200 * WINDOW_S
     patient = min(position, len(hurried_windows))
     for number, pace in enumerate(paces):
         if number == patient:
             line.join(due_s, -1)
-        line.join(pace.due_s(now_s, -5), number)
+        line.join(pace.due_s(now_s, -5, WINDOW_S), number)
     if patient == len(hurried_windows):
         line.join(due_s, -1)
     while (served := line.next()) != -1:
         now_s += product_s
-        line.join(paces[served].due_s(now_s, -5), served)
+        line.join(paces[served].due_s(now_s, -5, WINDOW_S), served)
         assert now_s < due_s
     assert now_s <= due_s - (DEBT_WINDOWS - 1) * WINDOW_S + len(paces) * product_s
 
 
 @given(st.integers(-50, 300), st.floats(0.0, 100.0))
 def test_a_job_that_keeps_up_claims_just_what_it_needs(ahead: int, now_s: float) -> None:
-    assert Pace(WINDOW_S).due_s(now_s, ahead) == pytest.approx(now_s + ahead * WINDOW_S)
+    assert Pace().due_s(now_s, ahead, WINDOW_S) == pytest.approx(now_s + ahead * WINDOW_S)
 
 
 def test_a_job_that_is_behind_catches_up_at_a_bounded_rate() -> None:
-    pace = Pace(WINDOW_S)
-    claims = [pace.due_s(10.0, -100) for _ in range(1000)]
+    pace = Pace()
+    claims = [pace.due_s(10.0, -100, WINDOW_S) for _ in range(1000)]
     assert claims[0] == 10.0 - 100 * WINDOW_S
     steps = [after - before for before, after in itertools.pairwise(claims)]
     assert max(steps) <= WINDOW_S / CATCH_UP + 1e-9
@@ -67,7 +67,6 @@ def test_a_printer_far_ahead_does_not_make_another_miss_its_window(printers: int
     """One processor loaded to 80 %; printers begin one after the other and compute as far ahead as they can."""
     product_s = 0.8 * WINDOW_S / printers
     starts_s = [number * windows * WINDOW_S / printers for number in range(printers)]
-    paces = [Pace(WINDOW_S) for _ in range(printers)]
     computed = [0] * printers
     now_s = 0.0
     while min(computed) < windows:
@@ -80,7 +79,6 @@ def test_a_printer_far_ahead_does_not_make_another_miss_its_window(printers: int
             now_s = min(start_s for start_s in starts_s if start_s > now_s)
             continue
         served = line.next()
-        paces[served].due_s(now_s, 0)
         now_s += product_s
         computed[served] += 1
         assert now_s <= starts_s[served] + (computed[served] + 1) * WINDOW_S + 1e-9
