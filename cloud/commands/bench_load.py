@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -50,6 +51,8 @@ def load(
     Example: cosmic-cloud bench load --printers 20 --json
     """
     from cloud.load.stage import make_work
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the coordinator is ended, as after ^C
 
     def told(trial: Trial) -> None:
         console().print(_line(trial)) if json else print_lines(_line(trial))
