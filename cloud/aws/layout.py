@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.aws.errors import LimitError
+from cloud.aws.starting import init_s, start_warnings
 from cloud.engines.blocks import PlanGroups, block_folder, check_block_files, function_blocks
 from cloud.plans import MEMORY_SHARE_MAX, FunctionId, Plan
 from cosmic.errors import UsageError
@@ -53,6 +54,7 @@ class Layout:
         files: block files below the part's folder -> bytes.
         held: function -> bytes of its blocks.
         warnings: limits of Lambda that the plan comes near.
+        init_s: how long a function takes to start, about, seconds; 0 where nobody measured it.
         reports: whether functions report what they are billed for into the deployment's log group.
     """
 
@@ -63,6 +65,7 @@ class Layout:
     held: dict[FunctionId, int]
     warnings: tuple[str, ...]
     reports: bool = False
+    init_s: float = 0.0
 
     @property
     def folder(self) -> Path:
@@ -107,12 +110,15 @@ class Layout:
             "log_group": log_group_name(self.deployment) if self.reports else None,
             "block_files": len(self.files),
             "block_bytes": sum(self.files.values()),
+            "init_s": round(self.init_s, 2),
             "warnings": list(self.warnings),
         }
 
 
-def lay_out(part: Part, plan: Plan, deployment: str, *, reports: bool = False) -> Layout:
+def lay_out(part: Part, plan: Plan, deployment: str, *, reports: bool = False, import_s: float = 0.0) -> Layout:
     """Return what a deployment of a part by a plan consists of.
+
+    import_s: what importing the worker takes here, seconds (cloud.aws.starting).
 
     Raises:
         UsageError: the name is none.
@@ -148,7 +154,9 @@ def lay_out(part: Part, plan: Plan, deployment: str, *, reports: bool = False) -
             why=f"78 MB/s an environment, and a call ends after {CALL_S_MAX:.0f} s",
             remedy="take more functions a group, more groups, or float32",
         )
-    return Layout(deployment, part, plan, files, held, tuple(_warnings(part, plan, load_s)), reports)
+    starts_s = init_s(import_s, plan.memory_mb)
+    warnings = (*_warnings(part, plan, load_s), *start_warnings(starts_s, plan.memory_mb))
+    return Layout(deployment, part, plan, files, held, warnings, reports, starts_s)
 
 
 def log_group_name(deployment: str) -> str:

@@ -66,11 +66,13 @@ def deploy(
     from cloud.aws.clients import Amazon
     from cloud.aws.costs import costs_of
     from cloud.aws.package import fetch_wheels, make_package, worker_version
+    from cloud.aws.starting import import_s
 
     if len(inputs) > 1 and (deployment is not None or part is not None):
         raise UsageError("--deployment and --part are for one plan", remedy="deploy the plans one by one")
     amazon = Amazon(region, endpoint_url)
-    layouts = [_layout(path, deployment, part, reports=reports) for path in inputs]
+    needed_s = import_s()
+    layouts = [_layout(path, deployment, part, reports=reports, import_s=needed_s) for path in inputs]
     places = [find_place(amazon, bucket, f"cosmic-{layout.deployment}") for layout in layouts]
     if policy:
         print_json([_policies(layout, place) for layout, place in zip(layouts, places, strict=True)])
@@ -133,7 +135,9 @@ def destroy(
         raise typer.Exit(1)
 
 
-def _layout(path: Path, deployment: str | None, part_folder: Path | None, *, reports: bool) -> Layout:
+def _layout(
+    path: Path, deployment: str | None, part_folder: Path | None, *, reports: bool, import_s: float
+) -> Layout:
     import msgspec
 
     from cloud.aws.layout import lay_out
@@ -150,7 +154,7 @@ def _layout(path: Path, deployment: str | None, part_folder: Path | None, *, rep
             f"the plan is for {what}", where=str(plan_file), remedy="plan with a strategy that runs on functions"
         )
     plan = msgspec.structs.replace(plan, engine="lambda")
-    return lay_out(part, plan, deployment or part.name, reports=reports)
+    return lay_out(part, plan, deployment or part.name, reports=reports, import_s=import_s)
 
 
 def _keep_plan(layout: Layout) -> None:
@@ -202,6 +206,8 @@ def _run(
 
 
 def _show(layout: Layout, place: Place, existing: Existing, costs: Costs) -> None:
+    from cloud.aws.starting import INIT_S_MAX
+
     functions = layout.plan.functions
     gb = sum(layout.files.values()) / 1e9
     lines = [
@@ -212,6 +218,7 @@ def _show(layout: Layout, place: Place, existing: Existing, costs: Costs) -> Non
         f"  blocks     {len(layout.files)} files, {gb:.3g} GB",
         f"  role       {layout.role}",
         f"  reports    {_reports_line(layout)}",
+        f"  start      some {layout.init_s:.1f} s, as the worker imports here; Lambda allows {INIT_S_MAX:.0f} s",
         f"  there now  {len(existing.functions)} functions, {existing.objects} objects",
         f"  storage    ${costs.storage_month_usd:.2g} a month, and ${costs.upload_usd:.2g} once for uploading",
         f"  loading    ${costs.load_usd:.2g} a job, {costs.load_s:.3g} s",

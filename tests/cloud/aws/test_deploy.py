@@ -12,6 +12,7 @@ from cloud.aws.checks import check_place, find_place
 from cloud.aws.errors import ArchitectureError, LimitError, QuotaError, TakenError
 from cloud.aws.layout import lay_out
 from cloud.aws.package import fetch_wheels, make_package, worker_version
+from cloud.aws.starting import INIT_S_MAX, import_s
 from cloud.plans import Plan
 from cosmic.errors import UsageError
 from tests.cloud.aws.conftest import Account
@@ -195,6 +196,16 @@ def test_deployment_of_another_part_is_not_overwritten(account: Account) -> None
 def test_plan_that_no_function_can_hold_is_refused(account: Account) -> None:
     with pytest.raises(LimitError, match="a function needs"):
         layout_of(account, memory_mb=128)
+
+
+def test_start_that_lambda_cuts_off_is_refused_and_one_near_it_is_told(part: Part) -> None:
+    plan = Plan(part=part.digest, engine="lambda", groups=2, memory_mb=512)
+    with pytest.raises(LimitError, match=r"takes some 10\.4 s to start") as error:
+        lay_out(part, plan, "plate", import_s=3.0)
+    assert "512 MiB get 29% of a processor" in error.value.why
+    assert any("6.9 s to start" in one for one in lay_out(part, plan, "plate", import_s=2.0).warnings)
+    assert lay_out(part, plan, "plate", import_s=0.5).warnings == ()
+    assert 0.0 < import_s() < INIT_S_MAX
 
 
 @pytest.mark.parametrize("name", ["", "Plate", "-x", "x-", "a_b", "x" * 31])
