@@ -1,7 +1,9 @@
 """The functions of a plan while they run: invoked, ready, released, lost. Every change follows the table `NEXT`.
 
 Knows nothing of layers and windows: it is told which function to invoke and release, and tells when one is ready
-or at fault. Every invocation that was accepted ends up on the meter once, with the time from ready to its end.
+or at fault. Every invocation that was accepted ends up on the meter once, with the time from ready to its end; one
+that nobody heard of again with the least time that is billed, once it is given up. Only one that was released
+before its worker came, and whose function is not needed any more, is forgotten should it never come.
 """
 
 from __future__ import annotations
@@ -64,6 +66,9 @@ class _Invocation:
     worker: Worker | None = None
     ready_s: float = 0.0
     billed_s: float = 0.0
+    accepted: bool = False
+    given_up: bool = False
+    metered: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -191,6 +196,9 @@ class Functions:
             self._over(run)
             self._by_worker.pop(run.worker, None)
             self._link.drop(run.worker)
+        else:
+            run.given_up = True
+            self._meter_silent(run)
 
     def connected(self, worker: Worker, hello: Hello) -> None:
         """Take a worker that came by the link."""
@@ -283,6 +291,9 @@ class Functions:
                 await asyncio.wait([member.ending], timeout=ENDING_S)
                 await asyncio.sleep(self.around.value)  # its environment is free once the runtime has answered
             await self._platform.invoke(member.function, event)
+            run.accepted = True
+            if run.given_up:
+                self._meter_silent(run)
         except PlatformError as error:
             self._by_token.pop(run.token, None)
             if member.coming is run:
@@ -294,8 +305,18 @@ class Functions:
 
     def _over(self, run: _Invocation) -> None:
         assert run.worker is not None
-        run.billed_s = self._now_s() - run.ready_s
-        self._meter.used(run.job, run.function.group, "serve", run.billed_s)
+        before_s, run.billed_s = run.billed_s, self._now_s() - run.ready_s
+        if run.metered:
+            self._meter.corrected(run.job, run.function.group, "serve", before_s, run.billed_s)
+        else:
+            run.metered = True
+            self._meter.used(run.job, run.function.group, "serve", run.billed_s)
+
+    def _meter_silent(self, run: _Invocation) -> None:
+        """Count an invocation that was given up before its worker came: the platform bills what it accepted."""
+        if run.accepted and not run.metered and run.worker is None:
+            run.metered = True
+            self._meter.used(run.job, run.function.group, "serve", 0.0)
 
     @staticmethod
     def _now_s() -> float:

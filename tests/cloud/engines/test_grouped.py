@@ -225,6 +225,22 @@ def test_every_accepted_invocation_is_on_the_bill_once(square: Part) -> None:
         assert sum(line.dollars for line in printed.bill.groups.values()) == pytest.approx(total.dollars)
 
 
+@pytest.mark.parametrize("spare", [True, False], ids=["spare", "asked again"])
+@pytest.mark.parametrize("delay_s", [2.0, 1e6], ids=["comes late", "never comes"])
+def test_invocation_that_ends_before_it_connects_is_on_the_bill(
+    square: Part, expected: list[int], delay_s: float, spare: bool
+) -> None:
+    async def before(_engine: GroupedEngine, platform: SimulatedPlatform) -> None:
+        delays = iter([delay_s])
+        platform.faults.delay = lambda function: next(delays, 0.0) if function == SICK else 0.0
+
+    printed = print_layer(square, "reuse", spare=spare, before=before)
+    counts, total = printed.platform.counts, printed.bill.total
+    assert printed.decided.order == expected
+    assert set(printed.work.figures()["faults"]) == {"late"}
+    assert counts.serves == total.requests - total.loads
+
+
 def test_modes_cost_what_they_promise(square: Part) -> None:
     """On demand pays for no waiting, persistent for all of it; speculation waits less than reuse."""
     printed = {mode: print_layer(square, mode) for mode in ("on_demand", "reuse", "speculative", "persistent")}  # type: ignore[arg-type]
