@@ -40,6 +40,7 @@ class SocketPrinter:
         self._clock = MachineClock()
         self._windows_s: dict[int, list[float]] = {}
         self._layer = -1
+        self._placed = False
         self._begun = False
         self._aborted = ""
         self._over = asyncio.Event()
@@ -121,7 +122,7 @@ class SocketPrinter:
                 why=f"the agent has part {self._part.digest} of {self._part.layers} layers",
                 remedy="load the same part on both sides",
             )
-        self._machine, self._clock = connection, MachineClock()
+        self._machine, self._clock, self._placed = connection, MachineClock(), False
         _log.info("machine", connected=True, machine=hello.machine)
         digest, layers = self._part.digest, self._part.layers
         self._send(lines.Welcome(version=lines.VERSION, part=digest, layers=layers, dispatch=self._dispatch))
@@ -152,6 +153,11 @@ class SocketPrinter:
                 return
         if not (isinstance(event, lines.Position) and event.layer < 0):
             self._begin(layers)  # an agent that started in the middle of a job was not told of its beginning
+        if isinstance(event, lines.CellStarted | lines.CellFinished):
+            if not self._placed and event.layer > self._layer:
+                return  # it went on while nobody listened; its position, asked for, tells of this cell too
+        else:
+            self._placed = True
         if isinstance(event, lines.LayerReady):
             self._keep_windows(event)
         if isinstance(event, lines.LayerReady | lines.CellStarted) or (

@@ -233,6 +233,24 @@ async def test_an_agent_that_starts_in_the_middle_of_a_layer_takes_it_up(square:
     assert agent.status.job.layers == 2, "as the machine said hello"
 
 
+async def test_cells_told_before_the_position_do_not_break_a_new_agent(square: Part, path: Path) -> None:
+    agent = Agent(square, path)
+    async with printing(agent) as lines:
+        machine = await agent.machine()
+        machine.tell("cell_finished", layer=1, window=1, cell=3)  # of what an agent before had handed over
+        machine.tell("cell_started", layer=1, window=2, cell=9)
+        await machine.hear("report")
+        machine.tell("position", layer=1, ready=True, scanned=[7, 3, 9], scanning=True)
+        machine.tell("cell_finished", layer=1, window=2, cell=9)
+        for window in range(3, CELLS):
+            await machine.scan(1, window)
+        machine.tell("layer_done", layer=1)
+        machine.tell("job_done", reason="done")
+    (order,) = orders(lines)
+    assert order[:3] == [7, 3, 9]
+    assert not [line for line in lines if line["event"] == "driver_error"]
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
