@@ -28,8 +28,8 @@ format: $(VENV)/.dev  ## Format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-simulate: $(VENV)/.dev  ## Check the protocol's invariants under N seeded schedules of faults, or one SEED
-	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(N),200))
+simulate: $(VENV)/.dev  ## Check the protocol's invariants under N seeds, at most MINUTES, or one SEED
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(N),200) $(if $(MINUTES),--minutes $(MINUTES)))
 
 fuzz: $(VENV)/.dev  ## Feed everything that parses with mutations for MINUTES (1), from SEED where one is given
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
@@ -37,7 +37,7 @@ fuzz: $(VENV)/.dev  ## Feed everything that parses with mutations for MINUTES (1
 soak: $(VENV)/.dev  ## Let PRINTERS (3) print for MINUTES (2) under faults all the time, on real processes; memory must stay flat
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),2) --printers $(or $(PRINTERS),3) --seed $(or $(SEED),1)
 
-screenshots: $(VENV)/.dev  ## Take the docs' pictures of the live pages, from a real job in a real browser
+screenshots: $(VENV)/.dev  ## Take the docs' pictures of the live pages and the report, from a real job in a real browser
 	@$(BIN)/python scripts/screenshots.py
 
 docs: $(VENV)/.dev  ## Write the reference pages that follow from the code

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Takes the pictures of the live pages for docs/pictures: a real job of a gear, printed by agent and coordinator.
+"""Takes the docs' pictures of the live pages and the report: a real job, printed by agent and coordinator.
 
     scripts/screenshots [--output docs/pictures]
 
 Needs Debian's chromium. The coordinator is killed (kill -9) in the second layer, so that fallbacks and alarms are
-there to be seen.
+there to be seen; the report is that of a demonstration with the same fault.
 """
 
 from __future__ import annotations
@@ -130,6 +130,29 @@ def take(job: Job, browser: Browser, folder: Path) -> None:
             dark.screenshot(path=folder / "live-page-fallbacks.png", full_page=True)
 
 
+def demonstrate(folder: Path) -> Path:
+    """Return the report that the demonstration writes."""
+    words = ["demo", "--directory", folder, "--solid", ROOT / "examples/gear.stl", "--fault", "coordinator"]
+    # Exit 1: a busy machine costs a window more; the report is there.
+    subprocess.run([BIN / "cosmic-cloud", *words], check=False, capture_output=True)  # noqa: S603
+    return next((folder / "recordings").glob("*/report.html"))
+
+
+def take_report(path: Path, browser: Browser, folder: Path) -> None:
+    """Take the picture of a report: its first layer with fallbacks, some windows before the end."""
+    page = browser.new_page(viewport=DESKTOP)
+    page.goto(path.as_uri())
+    page.wait_for_function("() => document.body.dataset.ready === 'yes'")
+    page.select_option("#choose", label=page.inner_text("#choose option:has-text('▲')"))
+    page.wait_for_function("() => document.body.dataset.window !== '0'")
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(300)
+    page.screenshot(path=folder / "report.png")
+    page.close()
+
+
 def main() -> None:
     """Run the job and take the pictures."""
     parser = argparse.ArgumentParser(description="Takes the pictures of the live pages.")
@@ -143,10 +166,12 @@ def main() -> None:
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             take(job, browser, output)
+            job.end()
+            take_report(demonstrate(Path(name) / "demo"), browser, output)
             browser.close()
         finally:
             job.end()
-    for path in sorted(output.glob("live-page*.png")):
+    for path in [*sorted(output.glob("live-page*.png")), output / "report.png"]:
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201
 
 

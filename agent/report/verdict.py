@@ -8,7 +8,7 @@ from agent.report.figures import Report
 
 OUTCOME_WORDS = {
     "on_time": "decided in time",
-    "fallback_timeout": "no decision in time",
+    "fallback_timeout": "no decision came in time",
     "fallback_disconnected": "the link was down",
     "fallback_rejected": "the decision was not valid",
     "fallback_machine": "the machine scanned another cell",
@@ -70,7 +70,7 @@ def _machine(report: Report) -> Iterator[str]:
     if report.job.faults:
         yield f"The machine reported {_many(len(report.job.faults), 'fault')}: {'; '.join(report.job.faults[:3])}."
     if report.losses:
-        yield f"The link to the coordinator was lost {_many(report.losses, 'time')}."
+        yield f"The link to the coordinator was lost {'once' if report.losses == 1 else f'{report.losses} times'}."
     others = sum(layer.map_from not in ("", "camera") for layer in report.layers)
     if others:
         of = "layer's" if others == 1 else "layers'"
