@@ -7,7 +7,9 @@ a token that is right: a printer that was taken over. The same jobs are measured
 Coordinator and printers inherit the niceness of this command; the attackers, who would not be on this machine, have
 five more and a session of their own, so that the scheduler does not count them with the coordinator.
 
-    python benchmarks/hostile.py [--connections 1000] [--json]
+    python benchmarks/hostile.py [--connections 1000] [--strangers] [--json]
+
+--strangers: only the kinds that have no token.
 """
 
 from __future__ import annotations
@@ -60,13 +62,13 @@ class Attack:
         self._tokens = tokens
         self._random = random.Random(seed)  # noqa: S311  noise, not secrets
 
-    async def run(self, connections: int, at_once: int = AT_ONCE) -> None:
-        """Make so many connections, every kind in turn."""
+    async def run(self, connections: int, at_once: int = AT_ONCE, kinds: int = 10) -> None:
+        """Make so many connections, the first `kinds` kinds in turn."""
         room = asyncio.Semaphore(at_once)
 
         async def one(number: int) -> None:
             async with room:
-                kind = KINDS[number % len(KINDS)]
+                kind = KINDS[number % kinds]
                 outcome = "cut"
                 try:
                     async with asyncio.timeout(self.hold_s):
@@ -221,7 +223,7 @@ KINDS: list[Callable[[Attack, int], Awaitable[None]]] = [
 """Five kinds of strangers, five of printers that were taken over."""
 
 
-async def measure(folder: Path, connections: int) -> dict[str, Any]:
+async def measure(folder: Path, connections: int, kinds: int) -> dict[str, Any]:
     """Return what the jobs measure alone, and beside the hostile connections."""
     (folder / "parts").mkdir()
     work = make_work(folder / "parts", 16.0, "segmented-gear", None, 1.0)
@@ -239,7 +241,7 @@ async def measure(folder: Path, connections: int) -> dict[str, Any]:
         printers.tally.late_s = 0.0
         cpu_s, began_s = coordinator.used().cpu_s, asyncio.get_running_loop().time()
         (folder / "start").write_bytes(work.starts[0])
-        words = json.dumps([coordinator.port, taken, work.part, str(folder / "start"), connections])
+        words = json.dumps([coordinator.port, taken, work.part, str(folder / "start"), connections, kinds])
         attackers = await asyncio.create_subprocess_exec(
             sys.executable, __file__, "--attack", words, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -269,18 +271,19 @@ def main() -> None:
     """Measure, or be the attackers."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--strangers", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--attack")
     words = parser.parse_args()
     if words.attack is not None:
         os.nice(5)
-        port, tokens, part, start, connections = json.loads(words.attack)
+        port, tokens, part, start, connections, kinds = json.loads(words.attack)
         attack = Attack(port, tokens, part, Path(start).read_bytes())
-        asyncio.run(attack.run(connections))
+        asyncio.run(attack.run(connections, kinds=kinds))
         sys.stdout.write(json.dumps(dict(sorted(attack.outcomes.items()))))
         return
     with tempfile.TemporaryDirectory(prefix="cosmic-hostile-") as folder:
-        document = asyncio.run(measure(Path(folder), words.connections))
+        document = asyncio.run(measure(Path(folder), words.connections, 5 if words.strangers else 10))
     if words.json:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
         return

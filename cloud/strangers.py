@@ -18,7 +18,7 @@ SAY_AGAIN_S = 10.0
 """How often it is said of one address that its connections are closed, seconds."""
 
 
-STARTS_AT_ONCE = 20
+STARTS_AT_ONCE = 10
 """Layers that a printer may start at once before `starts_per_s_max` holds."""
 
 

@@ -76,7 +76,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Messages of one printer a second; one that sends more is read more slowly."""
 
     starts_per_s_max: PositiveFloat = 5.0
-    """Layers that one printer starts a second, beyond 20 at once; one that starts more is read more slowly."""
+    """Layers that one printer starts a second, beyond 10 at once; one that starts more is read more slowly."""
 
     connections_per_address_per_s: PositiveFloat = 50.0
     """New connections of one address a second, in the mean; more are closed at once. An IPv6 /64 is one address."""
