@@ -30,7 +30,7 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Where to write.  [default: JOB-report.html; none with --json]"
+            "-o", "--output", metavar="FILE", help="Where to write. Unset: JOB-report.html; with --json no file."
         ),
     ] = None,
     compare: Annotated[
@@ -44,7 +44,7 @@ def report(
         typer.Option(
             min=0,
             metavar="N",
-            help="Layers for which random and sequential orders are computed.  [default: as some seconds allow]",
+            help="Layers for which random and sequential orders are computed. Unset: as many as some seconds allow.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -105,10 +105,11 @@ def _read(path: Path) -> Recording:
 
 
 def _written(output: Path | None) -> None:
-    if output is not None:
-        console().print(
-            f"report written: {output}, {output.stat().st_size / 1e6:.1f} MB", soft_wrap=True, markup=False
-        )
+    if output is None:
+        return
+    size = output.stat().st_size
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    console().print(f"report written: {output}, {shown}", soft_wrap=True, markup=False)
 
 
 def _file(output: Path | None) -> dict[str, Any]:
