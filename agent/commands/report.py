@@ -44,7 +44,7 @@ def report(
         typer.Option(
             min=0,
             metavar="N",
-            help="Layers for which random and sequential orders are computed. Unset: as many as some seconds allow.",
+            help="Layers for which other orders are computed. Unset: as many as some seconds allow.",
         ),
     ] = None,
     json: JsonOption = False,
