@@ -192,6 +192,7 @@ class Watch:
         """7: after the last fault and the time to recover, windows are decided."""
         setup = self._world.setup
         safe = setup.lookahead is None or setup.lookahead >= LOOKAHEAD_SAFE
+        safe = safe and setup.engine != "on_demand"  # an invocation a window takes as long as the shortest windows
         if at_s < self._quiet_s or not self._orderly or self._refused or not safe or setup.printers > 1:
             return
         cause, decided = handover.outcome.value, handover.source == "coordinator"
