@@ -2,7 +2,7 @@
 
 `cosmic-cloud bench agent` with a mosquitto beside it.
 
-    python -m benchmarks.agent [--area 16] [--seconds 10] [--json]
+    python -m benchmarks.agent_cost [--area 16] [--seconds 10] [--json]
 """
 
 from __future__ import annotations
