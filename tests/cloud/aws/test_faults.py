@@ -23,6 +23,9 @@ from tests.cloud.conftest import a_map
 from tests.support.lambda_emulator import paper_delays_ms
 from thermal.order import order_layer
 
+TAKEN_IN_S = 20.0
+"""Longest wait for answers under way: only a failing test waits as long."""
+
 TROUBLE_AT = 3
 """The window before which something happens."""
 
@@ -84,7 +87,11 @@ async def layer(
 
 
 async def billed(account: Account, engine: GroupedEngine) -> Line:
+    """Return what the job is billed, once the engine has taken in every answer that the platform gave."""
     await asyncio.to_thread(account.emulator.wait_idle)
+    async with asyncio.timeout(TAKEN_IN_S):
+        while engine.meter.everything.requests < len(account.emulator.usage):
+            await asyncio.sleep(0.01)
     bill = engine.bill("job")
     assert bill is not None
     return bill.total
