@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision waiting for its window. `carried`: from before a rejoin, replaced when a newer one comes."""
+    """A decision waiting for its window.
+
+    carried: from before a rejoin, replaced when a newer one comes.
+    promised_by: the fallback order that chose it, where the coordinator was told of it beforehand; else empty.
+    """
 
     cell: int
     came_s: float
     uniformity: float | None
     carried: bool = False
+    promised_by: str = ""
 
 
 class LookAhead:
@@ -43,6 +48,15 @@ class LookAhead:
             count += 1
         return count
 
+    @property
+    def promised(self) -> list[int]:
+        """The cells that the coordinator was told of before they are handed over, in the order of their windows."""
+        return [
+            self._decisions[window].cell
+            for window in sorted(self._decisions)
+            if self._decisions[window].promised_by
+        ]
+
     def put(self, window: int, decision: Decision) -> None:
         """Keep `decision` for `window`; it replaces one for that window and one for that cell."""
         elsewhere = self._window_of.pop(decision.cell, None)
@@ -63,8 +77,11 @@ class LookAhead:
         return decision
 
     def carry(self) -> None:
-        """Begin a new epoch that goes on with what is buffered."""
-        self._decisions = {window: replace(kept, carried=True) for window, kept in self._decisions.items()}
+        """Begin a new epoch that goes on with the decisions that are buffered; promises end with the old one."""
+        self._decisions = {
+            window: replace(kept, carried=True) for window, kept in self._decisions.items() if not kept.promised_by
+        }
+        self._window_of = {kept.cell: window for window, kept in self._decisions.items()}
         self.decided.clear()
         self.rejected.clear()
 

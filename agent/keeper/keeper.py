@@ -19,11 +19,20 @@ from cosmic.errors import DriverError, LayerComplete, LocalProtocolError
 from fallback import Ladder, Layout
 from protocol.messages import Decisions, Deviated, Printed
 
+PROMISED_MAX = 32
+"""Most fallback cells that are promised ahead: the windows that a round trip may take without losing the layer."""
+
 
 class WindowKeeper:
     """Decides what is scanned in every window of a layer.
 
+    A fallback opens an epoch, and a decision of an older one does not count. Where an answer takes longer than a
+    window, the next fallback would open another epoch before it is there, and so on to the layer's end. So when
+    answers are seen to come too late for the epoch they belong to, the next fallback also promises the cells of the
+    windows after it, twice as many each time: decisions then begin behind them.
+
     Attributes:
+        promise_broken: the machine left the order while cells were promised: the coordinator must be joined anew.
         layer: the layer in progress.
         epoch: how often the printed order has left the decided order, or the coordinator was joined anew.
         dropped: how many decisions did not count, by cause, since the keeper was made.
@@ -56,6 +65,10 @@ class WindowKeeper:
         self._buffer = LookAhead()
         self._must_tell = False
         self._told_epoch = 0
+        self.promise_broken = False
+        self._promise = 0
+        self._chain_epoch = 0
+        self._answered_late = False
         self._deadline_s = 0.0
         self._ends_s = 0.0
 
@@ -83,6 +96,11 @@ class WindowKeeper:
     def buffered(self) -> int:
         """How many windows in a row from the next one on have a decision waiting."""
         return self._buffer.in_a_row(len(self._handed))
+
+    @property
+    def promised(self) -> tuple[int, ...]:
+        """The cells of the next windows that the coordinator was told of already, in order."""
+        return tuple(self._buffer.promised)
 
     @property
     def left(self) -> int:
@@ -125,6 +143,10 @@ class WindowKeeper:
         self._buffer.forget()
         self._must_tell = False
         self._told_epoch = 0
+        self.promise_broken = False
+        self._promise = 0
+        self._chain_epoch = 0
+        self._answered_late = False
         self._ladder.start_layer(layer, layout)
 
     def decisions(self, message: Decisions, now_s: float) -> list[Dropped]:
@@ -168,9 +190,11 @@ class WindowKeeper:
         if not self._left:
             raise LayerComplete(f"every cell of layer {self.layer} has been handed over")
         self._move(Event.TAKEN)
+        waiting = self._buffer.waiting(len(self._handed))
         handover = self._choose(now_s)
-        if handover.source == "fallback":
+        if waiting is None:
             self._leave_order()
+            self._look_back()
         return handover
 
     def take_rest(self, now_s: float) -> list[Handover]:
@@ -183,8 +207,9 @@ class WindowKeeper:
         self._move(Event.TAKEN_REST)
         chosen: list[Handover] = []
         while self._left:
+            waiting = self._buffer.waiting(len(self._handed))
             chosen.append(self._choose(now_s))
-            if chosen[-1].source == "fallback":
+            if waiting is None:
                 self._buffer.forget_waiting()
         if chosen[-1].source == "fallback":
             self._leave_order()
@@ -211,7 +236,9 @@ class WindowKeeper:
             self._buffer.forget()
         self._must_tell = False
         self._told_epoch = self.epoch
-        return Deviated(layer=self.layer, epoch=self.epoch, printed=list(self._settled))
+        self._promise_ahead(now_s)
+        printed = [*self._settled, *self.promised]
+        return Deviated(layer=self.layer, epoch=self.epoch, printed=printed)
 
     def finished(self) -> Printed:
         """Be told that the cell being scanned has ended; return what the coordinator must hear."""
@@ -243,6 +270,7 @@ class WindowKeeper:
             return None
         self.epoch += 1
         self._told_epoch = self.epoch
+        self.promise_broken = False
         self._buffer.carry()
         return Rejoin(self.layer, self.epoch, self._settled)
 
@@ -272,11 +300,13 @@ class WindowKeeper:
         """Choose the cell for the next window, and note that it is handed over."""
         window = len(self._handed)
         decision = self._buffer.pop(window)
-        if decision is not None:
-            cell, outcome = decision.cell, Outcome.ON_TIME
-        else:
+        by = ""
+        if decision is None:
             cell = self._ladder.next_cell(self._left, self._handed[-1] if self._handed else None)
-            outcome = self._cause(window)
+            by = self._ladder.answered_by
+        else:
+            cell, by = decision.cell, decision.promised_by
+        outcome = self._cause(window) if by else Outcome.ON_TIME
         self._use_up(cell)
         self._handed.append(cell)
         self._ladder.handed(cell)
@@ -284,14 +314,14 @@ class WindowKeeper:
             layer=self.layer,
             window=window,
             cell=cell,
-            source="coordinator" if decision is not None else "fallback",
-            order=self._ladder.answered_by if decision is None else "",
+            source="fallback" if by else "coordinator",
+            order=by,
             outcome=outcome,
             epoch=self.epoch,
             deadline_s=self._deadline_s,
             slack_s=self._deadline_s - now_s,
-            ahead_s=self._deadline_s - decision.came_s if decision is not None else None,
-            uniformity=decision.uniformity if decision is not None else None,
+            ahead_s=None if by or decision is None else self._deadline_s - decision.came_s,
+            uniformity=None if decision is None else decision.uniformity,
         )
         self._records.append(handover)
         return handover
@@ -348,7 +378,33 @@ class WindowKeeper:
         """The printed order has left the decided one: what was decided for later windows no longer follows."""
         self.epoch += 1
         self._must_tell = True
+        self.promise_broken |= bool(self.promised)
         self._buffer.forget()
+
+    def _look_back(self) -> None:
+        """After a fallback: note whether the answers to those just before it came too late to count."""
+        window = len(self._handed) - 1
+        if window == 0 or self._records[window - 1].source == "coordinator":
+            self._chain_epoch = self.epoch
+        elif self._answered_late:
+            self._promise = min(max(1, 2 * self._promise), PROMISED_MAX)
+        self._answered_late = False
+
+    def _promise_ahead(self, now_s: float) -> None:
+        """Choose the cells of the next windows now, where answers would come too late for them.
+
+        Not while the link is down (nobody hears of it), and not where the printer's own SmartScan stands in: its
+        cells are as good as the coordinator's.
+        """
+        left, last = list(self._left), self._handed[-1]
+        window = len(self._handed)
+        if not self._link_up or self._ladder.thinker is not None or window > self._started:
+            return
+        for _ in range(min(self._promise, len(left))):
+            last = self._ladder.next_cell(left, last)
+            left.remove(last)
+            self._buffer.put(window, Decision(last, now_s, None, promised_by=self._ladder.answered_by))
+            window += 1
 
     def _cause(self, window: int) -> Outcome:
         if window in self._buffer.rejected:
@@ -370,6 +426,7 @@ class WindowKeeper:
         if self._state is State.IDLE or message.layer != self.layer:
             return Drop.STALE_LAYER
         if message.epoch != self.epoch:
+            self._answered_late |= self._chain_epoch <= message.epoch < self.epoch
             return Drop.STALE_EPOCH
         if window >= len(self._windows_s):
             return Drop.NO_SUCH_WINDOW

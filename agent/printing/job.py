@@ -275,8 +275,9 @@ class Printing:
         if handed != (event.cell,):
             told = handed[0] if handed else None
             _log.warning("wrong_cell", layer=event.layer, window=event.window, cell=event.cell, handed=told)
-        if deviated is not None and handed != (event.cell,) and self.keeper.state is State.HANDED:
-            self.coordinator.start_layer()  # it may have been told the sequence as a whole: that is not so any more
+        left_sequence = handed != (event.cell,) and self.keeper.state is State.HANDED
+        if deviated is not None and (left_sequence or self.keeper.promise_broken):
+            self.coordinator.start_layer()  # it was told of cells beforehand: that is not so any more
         elif deviated is not None:
             self.coordinator.tell(deviated)
             printed = tuple(deviated.printed)

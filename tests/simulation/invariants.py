@@ -69,6 +69,8 @@ class Watch:
         self._left = False
         self._decided: dict[int, int] = {}
         self._refused = False
+        self._promised: list[int] = []
+        self._was_promised = False
         self._heat: _Heat | None = None
         self.jobs_ended = 0
         self.reason = ""
@@ -115,7 +117,8 @@ class Watch:
         self._layer, self._cells = began.layer, began.cells
         self._handed, self._windows_ended, self._announced = (), 0, 0
         self._left = self._refused = False
-        self._decided, self._heat = {}, None
+        self._decided, self._heat, self._promised = {}, None, []
+        self._was_promised = False
 
     def _received(self, told: DecisionReceived) -> None:
         """3: what counts is for this layer and epoch, for a window in the future, of a cell that is left."""
@@ -153,6 +156,8 @@ class Watch:
         self._recovered(handover, told.at_s)
         if handover.source == "coordinator":
             self._follows_smartscan(handover)
+        elif self._promised[:1] == [handover.cell]:
+            del self._promised[0]  # the coordinator was told of it: its decisions follow it
         else:
             self._left, self._decided = True, {}
 
@@ -175,7 +180,7 @@ class Watch:
 
     def _agreed(self) -> None:
         """5: what the coordinator was told is how the layer was really printed."""
-        if self._world.setup.dispatch == "layer" and not self._orderly:
+        if not self._orderly and (self._world.setup.dispatch == "layer" or self._was_promised):
             return
         truth = self._side.printer.scanned
         for session, printer in self._world.coordinator.sessions.items():
@@ -202,7 +207,14 @@ class Watch:
 
     def _order_left(self, told: OrderLeft) -> None:
         _hold(told.epoch > self._announced, 5, f"epoch {told.epoch} was announced after {self._announced}")
-        known = (self._keeper.printed, self._keeper.handed)
+        printed, handed = self._keeper.printed, self._keeper.handed
+        self._promised = list(self._keeper.promised)
+        self._was_promised |= bool(self._promised)  # a machine that scans another cell is ahead of what was told
+        known = (
+            printed,
+            handed,
+            printed + self._keeper.promised,
+        )  # the last are printed next, or it is joined anew
         _hold(told.printed in known, 5, f"{told.printed} was announced of {self._keeper.printed} printed")
         self._announced, self._left = told.epoch, False
         self._decided = {}

@@ -11,7 +11,7 @@ from agent.keeper import Drop, Handover, Outcome, State, WindowKeeper
 from agent.keeper.table import TABLE, Event
 from cosmic.errors import DriverError, LayerComplete, LocalProtocolError
 from fallback import Layout, make_ladder
-from protocol.messages import Decisions
+from protocol.messages import Decisions, Deviated
 from thermal.building import build_from_outline
 from thermal.process import Process
 
@@ -40,9 +40,9 @@ def drops(keeper: WindowKeeper, message: Decisions, now_s: float = 0.0) -> list[
     return [dropped.drop for dropped in keeper.decisions(message, now_s)]
 
 
-def scan(keeper: WindowKeeper, handover: Handover | None, now_s: float) -> None:
+def scan(keeper: WindowKeeper, handover: Handover | None, now_s: float) -> Deviated | None:
     assert handover is not None
-    keeper.started(handover.cell, now_s)
+    return keeper.started(handover.cell, now_s)
 
 
 def test_a_buffered_decision_is_offered_as_soon_as_its_window_is_next() -> None:
@@ -383,6 +383,7 @@ def test_whatever_the_coordinator_and_the_link_do_every_cell_is_scanned_once_and
     started: list[int] = []
     told: list[int] = []
     epochs: list[int] = [0]
+    promised: list[int] = []
     now_s = 0.0
     while len(told) < cells:
         step = data.draw(st.sampled_from(["window", "decisions", "link", "rejoin"]))
@@ -398,12 +399,14 @@ def test_whatever_the_coordinator_and_the_link_do_every_cell_is_scanned_once_and
             before = tuple(handed)
             keeper.decisions(message, now_s)
             assert tuple(handed) == before
+            promised = [] if keeper.promise_broken else promised
         elif step == "rejoin":
             rejoin = keeper.rejoin()
             assert rejoin is not None
             assert rejoin.epoch > epochs[-1]
             assert list(rejoin.printed) == started
             epochs.append(rejoin.epoch)
+            promised = []
         else:
             handover = keeper.offer(now_s)
             if handover is None and keeper.deadline_s is not None:
@@ -413,6 +416,8 @@ def test_whatever_the_coordinator_and_the_link_do_every_cell_is_scanned_once_and
                 assert handover.slack_s >= 0.0
                 assert handover.window == len(handed)
                 handed.append(handover)
+                if promised:
+                    assert (handover.cell, handover.source) == (promised.pop(0), "fallback"), "a promise is kept"
             if len(started) > len(told):
                 printed = keeper.finished()
                 assert (printed.window, printed.cell) == (len(told), started[-1])
@@ -424,10 +429,129 @@ def test_whatever_the_coordinator_and_the_link_do_every_cell_is_scanned_once_and
                 deviated = keeper.started(handed[-1].cell, now_s)
                 if deviated is not None:
                     assert deviated.epoch > epochs[-1]
-                    assert deviated.printed == started
+                    assert deviated.printed[: len(started)] == started
+                    promised = deviated.printed[len(started) :]
+                    assert len(set(deviated.printed)) == len(deviated.printed)
                     epochs.append(deviated.epoch)
                 else:
                     assert handed[-1].source == "coordinator" or keeper.epoch == epochs[-1]
     keeper.end_layer()
     assert sorted(told) == list(range(cells))
     assert [handover.cell for handover in handed] == told
+
+
+def far_away(keeper: WindowKeeper, cells: int, round_trip: int) -> list[str]:
+    """Print a layer beside a coordinator whose answers take `round_trip` windows; return every window's source.
+
+    It decides the whole rest of the layer whenever it hears of a new order, the highest number first; at the start
+    only five windows are decided.
+    """
+    answers: dict[int, list[Decisions]] = {}
+    sources: list[str] = []
+
+    def hear(window: int, epoch: int, printed: list[int]) -> None:
+        left = sorted(set(range(cells)) - set(printed), reverse=True)
+        if left:
+            answers.setdefault(window + round_trip, []).append(decided(len(printed), left, epoch=epoch))
+
+    keeper.decisions(decided(0, list(range(cells - 1, cells - 6, -1))), 0.0)
+    for window in range(cells):
+        now_s = window * WINDOW_S
+        handover = keeper.take(now_s)
+        sources.append(handover.source)
+        deviated = keeper.started(handover.cell, now_s)
+        if deviated is not None:
+            hear(window, deviated.epoch, deviated.printed)
+        keeper.finished()
+        for message in answers.pop(window, []):
+            keeper.decisions(message, now_s)
+    return sources
+
+
+@pytest.mark.parametrize("round_trip", [1, 2, 5, 12])
+def test_answers_that_take_longer_than_a_window_count_again_after_a_few_windows(round_trip: int) -> None:
+    cells = 200
+    keeper = WindowKeeper(make_ladder(["sequential"]), guard_s=GUARD_S)
+    keeper.link(up=True)
+    keeper.start_layer(0, [WINDOW_S] * cells, layout=LAYOUT, deadline_s=1.0)
+    sources = far_away(keeper, cells, round_trip)
+    last = max(window for window, source in enumerate(sources) if source == "fallback")
+    assert last < 5 + 8 * round_trip + 8, "without promises every window of the layer falls back"
+    assert sorted(keeper.handed) == list(range(cells))
+
+
+def chained(keeper: WindowKeeper, now_s: float = 0.0) -> Deviated:
+    """Fall back twice, the first one's answer coming too late; return what the coordinator hears then."""
+    scan(keeper, keeper.take(now_s), now_s)
+    second = keeper.take(now_s)
+    keeper.decisions(decided(2, [3], epoch=keeper.epoch - 1), now_s)
+    deviated = scan(keeper, second, now_s)
+    assert deviated is not None
+    assert len(deviated.printed) == 2, "only the next fallback knows"
+    third = keeper.take(now_s)
+    found = scan(keeper, third, now_s)
+    assert found is not None
+    return found
+
+
+def long_keeper(cells: int = 8, order: str = "sequential") -> WindowKeeper:
+    keeper = WindowKeeper(make_ladder([order]), guard_s=GUARD_S)
+    keeper.link(up=True)
+    keeper.start_layer(0, [WINDOW_S] * cells, layout=LAYOUT, deadline_s=1.0)
+    return keeper
+
+
+def test_a_promised_cell_is_handed_over_at_once_as_a_fallback_and_opens_no_epoch() -> None:
+    keeper = long_keeper()
+    deviated = chained(keeper)
+    assert deviated.printed == [0, 1, 2, 3]
+    epoch = keeper.epoch
+    handover = keeper.offer(0.0)
+    assert handover is not None
+    assert (handover.cell, handover.source, handover.outcome) == (3, "fallback", Outcome.FALLBACK_TIMEOUT)
+    assert (handover.order, handover.ahead_s, keeper.epoch) == ("sequential", None, epoch)
+    assert drops(keeper, decided(4, [7], epoch=epoch)) == []
+    assert keeper.started(3, 0.0) is None
+    handover = keeper.offer(0.0)
+    assert handover is not None
+    assert (handover.cell, handover.source) == (7, "coordinator")
+
+
+def test_nothing_is_promised_that_nobody_hears_of_or_that_is_as_good_as_a_decision() -> None:
+    keeper = long_keeper()
+    scan(keeper, keeper.take(0.0), 0.0)
+    second = keeper.take(0.0)
+    keeper.decisions(decided(2, [3], epoch=keeper.epoch - 1), 0.0)
+    scan(keeper, second, 0.0)
+    keeper.link(up=False)
+    deviated = scan(keeper, keeper.take(0.0), 0.0)
+    assert deviated is not None
+    assert deviated.printed == [0, 1, 2]
+    assert len(chained(long_keeper(order="smartscan")).printed) == 3
+
+
+def test_a_machine_that_leaves_promised_cells_breaks_the_promise_until_the_coordinator_is_joined_anew() -> None:
+    keeper = long_keeper()
+    chained(keeper)
+    assert not keeper.promise_broken
+    deviated = keeper.started(6, 0.0)
+    assert deviated is not None
+    assert keeper.promise_broken
+    rejoin = keeper.rejoin()
+    assert rejoin is not None
+    assert (rejoin.printed, keeper.promise_broken) == ((0, 1, 2, 6), False)
+
+
+def test_a_coordinator_that_joins_anew_is_promised_nothing() -> None:
+    keeper = long_keeper()
+    chained(keeper)
+    rejoin = keeper.rejoin()
+    assert rejoin is not None
+    assert rejoin.printed == (0, 1, 2)
+    assert drops(keeper, decided(3, [7], epoch=keeper.epoch)) == []
+
+
+def test_the_rest_of_a_layer_handed_over_keeps_what_was_promised() -> None:
+    keeper = long_keeper()
+    chained(keeper)
+    assert [handover.cell for handover in keeper.take_rest(0.0)] == [3, 4, 5, 6, 7]
