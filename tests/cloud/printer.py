@@ -80,7 +80,7 @@ async def start(
         parts=Parts(directory=str(parts), **of_parts),
         tokens=Tokens(file=str(tokens.path)),
         engine=engine or EngineSettings(),
-        limits=limits or Limits(load_max=1000.0),  # a busy machine of tests refuses nobody; admission has its own
+        limits=limits or Limits(),
     )
     coordinator = Coordinator(settings)
     await coordinator.start()

@@ -46,14 +46,7 @@ async def test_hostile_connections_are_cut_while_jobs_have_every_decision(
     parts_directory: Path, tmp_path: Path, part: Part, map_K: NDArray[np.float32], rounds: int
 ) -> None:
     tokens = TokenFile(tmp_path / "tokens.json")
-    limits = Limits(
-        handshake_s=0.3,
-        open_job_s=0.3,
-        ping_interval_s=0.2,
-        ping_timeout_s=0.3,
-        addresses_max=64,
-        load_max=1000.0,  # what a busy machine of tests can take is not the question here
-    )
+    limits = Limits(handshake_s=0.3, open_job_s=0.3, ping_interval_s=0.2, ping_timeout_s=0.3, addresses_max=64)
     settings = CoordinatorSettings(
         listen=Listen(port=0),
         parts=Parts(directory=str(parts_directory)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -65,3 +66,23 @@ async def test_result_that_is_not_finite_is_an_engine_error(
     theta[7] = np.nan
     with pytest.raises(EngineError, match="not finite"):
         await engine.apply(0, 25, theta)
+
+
+async def test_time_of_a_product_is_the_processors_not_that_of_waiting_for_it(
+    part: Part, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that others use as well must not make a job look as if it needed more than it does."""
+    waited_s = 0.05
+
+    class Waiting:
+        def apply(self, length: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+            del length
+            threading.Event().wait(waited_s)
+            return theta
+
+    monkeypatch.setattr(inline, "build_operator", lambda *_, **__: Waiting())
+    engine = InlineEngine(part, executor, 1e-8)
+    await engine.load(lambda *_: None)
+    product_s = engine.product_s(0)
+    assert product_s is not None
+    assert product_s < waited_s / 2
