@@ -1,9 +1,9 @@
 """The worker as a process of the coordinator's machine: blocks mapped from files, vectors in shared memory.
 
-Started by the local engine as `python -m cloud.worker_process`, with a pipe, a socket, eventfds and a piece of
+Started by the local engine as `python -m cloud.worker_process`, with a pipe, a socket, an eventfd and a piece of
 shared memory inherited. A byte in the pipe wakes the worker: for what happens now and then, which the socket has as
 JSON, or for a window, which costs no message: question and theta are in shared memory, the answer goes there, and
-the last worker to answer tells the coordinator. The process ends when the other end of the pipe is closed,
+a coordinator that sleeps is woken by an eventfd. The process ends when the other end of the pipe is closed,
 whatever closed it. Imports numpy and no more.
 """
 
@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -27,14 +26,11 @@ WINDOW = b"w"
 EVENT = b"e"
 """What the pipe's bytes say."""
 
-PERHAPS_NOT_FINITE = 100
-"""What may be wrong here besides cloud.worker's numbers: the sum of a partial's squares is not finite.
-
-That is the quickest look at all values. Who is told looks at them one by one: squares of large ones overflow.
-"""
-
 LINE_WORDS = 8
-"""64-bit words of the question, and of a worker's answer, in shared memory (cloud.engines.local.memory)."""
+"""64-bit words of the question in shared memory (cloud.engines.local.memory): a line of the processor's cache."""
+
+WRONG_BITS = 8
+"""Bits of an answer that say what was wrong, cloud.worker's numbers; the question's number is above them."""
 
 MESSAGE_BYTES_MAX = 131_072
 """Longest event and answer, bytes."""
@@ -69,29 +65,31 @@ class SharedVectors:
     def __init__(
         self, memory: mmap.mmap, precision: str, stride: int, column: int, number: int, workers: int
     ) -> None:
-        lines = (1 + workers) * LINE_WORDS
-        vectors = np.frombuffer(memory, dtype=precision, offset=lines * 8).reshape(-1, stride)
+        words = words_of(workers)
+        vectors = np.frombuffer(memory, dtype=precision, offset=words * 8).reshape(-1, stride)
         self._theta = vectors[0]
         self._partial = vectors[1 + column]
-        self._lines = memoryview(memory)[: lines * 8].cast("Q")
-        self._answer = (1 + number) * LINE_WORDS
+        self._words = memoryview(memory)[: words * 8].cast("Q")
+        self._answer = LINE_WORDS + number
         self._operands: dict[tuple[int, int], Operands] = {}
 
-    def serve(self, worker: Worker) -> None:
-        """Answer the present question: first the product, then what is wrong, then the question's number.
+    def serve(self, worker: Worker) -> bool:
+        """Answer the present question: first the product, then its number with what is wrong.
 
-        Few steps: when a window comes, others have had the processor, and every step's code is far away.
+        Few steps: when a window comes, others have had the processor, and every step's code is far away. Whether
+        the product is finite is looked at by the coordinator, once for all workers. Returns whether the
+        coordinator sleeps and is to be told; that is looked at last.
         """
-        lines, at = self._lines, self._answer
-        place = lines[1], lines[2]
+        words = self._words
+        place = words[1], words[2]
         operands = self._operands.get(place) or self._found(worker, place)
+        wrong = OK
         if operands is None:
-            lines[at + 1] = NO_SUCH_BLOCK
+            wrong = NO_SUCH_BLOCK
         else:
             self.product(*operands)
-            partial = operands[2]
-            lines[at + 1] = OK if isfinite(np.dot(partial, partial)) else PERHAPS_NOT_FINITE
-        lines[at] = lines[0]
+        words[self._answer] = words[0] << WRONG_BITS | wrong
+        return words[3] != 0
 
     @staticmethod
     def product(values: Floats, theta: Floats, partial: Floats) -> None:
@@ -114,6 +112,11 @@ class SharedVectors:
         return found
 
 
+def words_of(workers: int) -> int:
+    """Return the 64-bit words before the vectors, whole lines: question, and an answer of each of `workers`."""
+    return LINE_WORDS * (1 + -(-workers // LINE_WORDS))
+
+
 def _map_array(path: str) -> Floats:
     """Return the array of a .npy file, mapped and read in."""
     with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs import time in every worker
@@ -133,22 +136,16 @@ def _map_array(path: str) -> Floats:
     return np.ndarray(shape, dtype=dtype, buffer=mapped, offset=start)
 
 
-def answer(
-    worker: Worker, vectors: SharedVectors, link: socket.socket, woken: int, left: int, answered: int
-) -> None:
+def answer(worker: Worker, vectors: SharedVectors, link: socket.socket, woken: int, answered: int) -> None:
     """Answer windows and events until the other end of the pipe is closed.
 
     woken: end of the pipe whose bytes say what there is to do.
-    left: eventfd that counts who has not answered a window, but for one.
-    answered: eventfd that wakes the coordinator.
+    answered: eventfd that wakes the coordinator where it sleeps.
     """
     memory = bytearray(MESSAGE_BYTES_MAX)  # kept: new memory of this size would come from the system every time
     while what := os.read(woken, 1):
         if what == WINDOW:
-            vectors.serve(worker)
-            try:
-                os.eventfd_read(left)
-            except BlockingIOError:  # nobody is left
+            if vectors.serve(worker):
                 os.eventfd_write(answered, 1)
             continue
         try:
@@ -171,7 +168,7 @@ def main(
     os.close(told["memory"])
     names = "precision", "stride", "column", "number", "workers"
     vectors = shared(memory, *(told[name] for name in names))
-    answer(Worker(open_store), vectors, link, told["woken"], told["left"], told["answered"])
+    answer(Worker(open_store), vectors, link, told["woken"], told["answered"])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from cloud.configuration import EngineSettings
 from cloud.engines.blocks import PlanGroups, block_folder, block_source, check_block_files, function_blocks
 from cloud.engines.interface import LayerWork, Progress, SharedLayer, WarmReport
+from cloud.engines.local.crew import Crew
 from cloud.engines.local.memory import SharedVectors
-from cloud.engines.local.process import PROGRAM, WorkerLost, WorkerProcess
+from cloud.engines.local.process import PROGRAM
 from cloud.plans import Plan
 from cloud.platforms import Load
 from cloud.worker import ERRORS, OK
-from cloud.worker_process import BLOCKS_MAX, PERHAPS_NOT_FINITE, WINDOW
+from cloud.worker_process import BLOCKS_MAX, WINDOW
 from cosmic.errors import EngineError
 from thermal.operators import block_ranges
 from thermal.operators.blockfiles import COMPUTED
@@ -37,9 +38,6 @@ from thermal.part import Part
 HERE_S = 1e-3
 """Answers that lately came within this are waited for in place, seconds: the loop's way there and back takes longer
 than they do (inline.THREAD_MS allows the loop to be held as long)."""
-
-SETTLED_S = 1.0
-"""A worker that dies later than this after loading is replaced at once, before anybody asks for it, seconds."""
 
 
 @dataclass(slots=True)
@@ -80,29 +78,21 @@ class LocalEngine:
     """
 
     def __init__(self, part: Part, settings: EngineSettings, plan: Plan, *, program: str = PROGRAM) -> None:
-        self._program = program
         self._part = part
         self._settings = settings
         self._plan = plan
         self._groups = PlanGroups(part, plan)
         self._source = block_source(part, plan)
-        self._loads: list[list[dict[str, Any]]] = []
         self._vectors: SharedVectors | None = None
-        self._workers: list[WorkerProcess] = []
-        self._loading: set[int] = set()
-        self._loaded_s: dict[int, float] = {}
-        self._reviving: dict[int, asyncio.Task[None]] = {}
+        self._log = structlog.get_logger().bind(engine=self.name, part=part.name)
+        self._crew = Crew(self.name, settings, plan.columns, self._will_not_answer, program, self._log)
         self._round: _Round | None = None
         self._sequence = 0
         self._took_s: dict[int, float] = {}
         self._queued = 0
-        self._wakes: dict[int, list[int]] = {}
         self._cells: dict[tuple[int, int], tuple[int, range]] = {}
         self._turn = asyncio.Lock()
         self._closing = False
-        self._cold = 0
-        self._reloaded = 0
-        self._log = structlog.get_logger().bind(engine=self.name, part=part.name)
 
     @property
     def name(self) -> str:
@@ -118,29 +108,20 @@ class LocalEngine:
     @property
     def pids(self) -> list[int | None]:
         """Process ids of the workers, group by group and row by row."""
-        return [worker.pid for worker in self._workers]
+        return self._crew.pids
 
     async def load(self, progress: Progress) -> None:
         """Start all workers at once, each loading its blocks. Raises EngineError, and ends what was started."""
-        self._loads = await asyncio.to_thread(self._events)
-        total = sum(len(loads) for loads in self._loads)
-        done = 0
-
-        def loaded() -> None:
-            nonlocal done
-            done += 1
-            progress(done, total, "blocks")
-
+        loads = await asyncio.to_thread(self._events)
         try:
             self._vectors = SharedVectors(
                 max(geometry.elements for geometry in self._part.geometries),
                 self._plan.columns,
                 self._plan.precision,
-                len(self._loads),
+                len(loads),
             )
             asyncio.get_running_loop().add_reader(self._vectors.answered, self._answered)
-            self._workers = [self._new_worker(number) for number in range(len(self._loads))]
-            await _all_or_none(self._bring_up(worker, loaded) for worker in self._workers)
+            await self._crew.load(loads, self._vectors, progress)
         except OSError as error:
             await self.close()
             raise EngineError(
@@ -182,7 +163,7 @@ class LocalEngine:
             unanswered: Collection[int] = group
             for _ in range(self._settings.tries_max):
                 if asked is None:
-                    await self._all_alive(group)
+                    await self._crew.all_alive(group)
                     asked = self._ask(unanswered, geometry, length)
                 unanswered = await self._answers(asked, geometry, length)
                 if not unanswered:
@@ -195,8 +176,6 @@ class LocalEngine:
                     why=f"asked {self._settings.tries_max} times, {self._settings.apply_timeout_ms:g} ms each",
                     remedy="check the machine's memory and load, and the log for why workers ended",
                 )
-            if all(self._ready(number) for number in group):
-                self._wakes[group.start] = [self._workers[number].wake for number in group]
             y = vectors.total(theta.size)
             if not np.isfinite(y).all():
                 raise self._not_finite(geometry, length, group, theta)
@@ -206,18 +185,7 @@ class LocalEngine:
         """Ask every worker for what it holds; those found dead since the last time are loaded again."""
         del job
         async with self._turn:
-            everyone = range(len(self._workers))
-            await self._all_alive(everyone)
-            asked = [worker.invoke({"kind": "warm"}) for worker in self._workers]
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            for loads, answer in zip(self._loads, answers, strict=True):
-                if isinstance(answer, dict):
-                    assert len(answer["resident"]) == len(loads)
-                elif not isinstance(answer, WorkerLost):
-                    raise answer
-            await self._all_alive(everyone)
-            cold, reloaded, self._cold, self._reloaded = self._cold, self._reloaded, 0, 0
-        return WarmReport(len(self._workers), cold, reloaded)
+            return await self._crew.warm()
 
     def bill(self, job: str) -> None:
         """Return None: the coordinator's own machine is paid for whatever it does."""
@@ -225,17 +193,12 @@ class LocalEngine:
 
     def worker_states(self) -> dict[str, int]:
         """Return how many workers are ready and how many are started again; see TellsWorkers."""
-        return {"ready": len(self._workers) - len(self._reviving), "starting": len(self._reviving)}
+        return self._crew.states()
 
     async def close(self) -> None:
         """End the workers and give the memory back."""
         self._closing = True
-        self._wakes.clear()
-        repairs = list(self._reviving.values())
-        for task in repairs:
-            task.cancel()
-        await asyncio.gather(*repairs, return_exceptions=True)
-        await asyncio.gather(*(worker.stop() for worker in self._workers))
+        await self._crew.close()
         if self._round is not None:
             for number in list(self._round.waiting):
                 self._round.settle(number, answered=False)
@@ -262,28 +225,33 @@ class LocalEngine:
         somebody else is at it. One piece without the event loop, and of few steps: workers have had the processor
         when they run, and everything that a step needs comes from far away.
         """
-        wakes = self._wakes.get(group.start)
-        if wakes is None or self._took_s.get(geometry, HERE_S) >= HERE_S or self._queued or self._turn.locked():
+        if self._took_s.get(geometry, HERE_S) >= HERE_S or self._queued or self._turn.locked():
             return None, None
-        if self._round is not None and self._round.waiting:
+        wakes = self._crew.wakes(group)
+        if wakes is None or (self._round is not None and self._round.waiting):
             return None, None
         vectors = self._vectors
         assert vectors is not None
         started_s = perf_counter()
         vectors.put(theta)
         self._sequence += 1
-        vectors.ask(self._sequence, geometry, length, len(wakes))
+        vectors.ask(self._sequence, geometry, length, asleep=False)
         for wake in wakes:
             try:
                 os.write(wake, WINDOW)
             except BrokenPipeError:  # it is gone, as the reader finds, too
                 continue
-        if vectors.come(HERE_S) and vectors.all_well(group, self._sequence):
+        if vectors.come(group, self._sequence, HERE_S):
             self._took_s[geometry] = perf_counter() - started_s
-            return vectors.total(theta.size), None
+            y = vectors.total(theta.size)
+            if not np.isfinite(y).all():
+                raise self._not_finite(geometry, length, group, theta)
+            return y, None
         self._round = asked = _Round(self._sequence, set(group), started_s)
+        vectors.sleep()
         self._take_answers(asked)
         self._limit(asked)
+        asyncio.get_running_loop().call_later(HERE_S, self._answered)
         return None, asked
 
     def _ask(self, numbers: Collection[int], geometry: int, length: int) -> _Round:
@@ -291,9 +259,9 @@ class LocalEngine:
         assert self._vectors is not None
         self._sequence += 1
         self._round = asked = _Round(self._sequence, set(numbers), perf_counter())
-        self._vectors.ask(self._sequence, geometry, length, len(numbers))
+        self._vectors.ask(self._sequence, geometry, length, asleep=True)
         for number in numbers:
-            if not self._workers[number].serve():
+            if not self._crew.serve(number):
                 self._will_not_answer(number)
         self._limit(asked)
         return asked
@@ -310,9 +278,7 @@ class LocalEngine:
         assert self._vectors is not None
         await asked.end()
         self._took_s[geometry] = perf_counter() - asked.started_s
-        if asked.failed:
-            self._vectors.none_left()
-        if asked.wrong not in {OK, PERHAPS_NOT_FINITE}:
+        if asked.wrong != OK:
             raise EngineError(
                 f"no worker holds the operator of cells of {length} elements",
                 where=f"{self.name}, geometry {geometry}",
@@ -345,12 +311,13 @@ class LocalEngine:
         self._take_answers(asked)
         for number in sorted(asked.waiting):
             self._log.warning("worker_too_late", worker=number, limit_ms=self._settings.apply_timeout_ms)
-            self._replace(number)
+            self._crew.replace(number)
             self._will_not_answer(number)
 
     def _answered(self) -> None:
         """Take the answers that are there; workers have said that there are some."""
-        assert self._vectors is not None
+        if self._vectors is None:
+            return
         with suppress(BlockingIOError):
             os.eventfd_read(self._vectors.answered)
         if self._round is not None:
@@ -363,111 +330,13 @@ class LocalEngine:
             if sequence == asked.sequence:
                 asked.settle(number, answered=True, wrong=wrong)
 
-    def _lost(self, number: int) -> None:
-        self._wakes.clear()
-        if self._closing or number in self._loading:  # whoever loads it is told, and says so
-            return
-        self._log.warning("worker_lost", worker=number, pid=self._workers[number].pid)
-        if asyncio.get_running_loop().time() - self._loaded_s[number] > SETTLED_S:
-            self._replace(number)  # else when it is asked for: one that keeps dying is not started for ever
-        self._will_not_answer(number)
-
     def _will_not_answer(self, number: int) -> None:
         """Go on without a worker in the present window, unless its answer is there."""
         asked = self._round
         if asked is None or not asked.waiting or self._vectors is None:
             return
-        self._vectors.one_less()
         self._take_answers(asked)
         asked.settle(number, answered=False)
-
-    def _replace(self, number: int) -> None:
-        if number in self._reviving or self._closing:
-            return
-        self._wakes.clear()
-        task = asyncio.get_running_loop().create_task(self._revive(number))
-        self._reviving[number] = task
-        task.add_done_callback(lambda _: self._revived(number, task))
-
-    def _revived(self, number: int, task: asyncio.Task[None]) -> None:
-        del self._reviving[number]
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._log.error("worker_not_replaced", worker=number, cause=str(error))
-
-    async def _revive(self, number: int) -> None:
-        """Put a new, loaded worker in the place of one that is gone. Raises EngineError."""
-        self._cold += 1
-        await self._workers[number].stop()
-        worker = self._new_worker(number)
-        self._workers[number] = worker
-        try:
-            await self._bring_up(worker, lambda: None)
-        except EngineError:
-            await worker.stop()
-            raise
-        self._reloaded += 1
-        self._log.info("worker_back", worker=number, pid=worker.pid)
-
-    async def _all_alive(self, numbers: Sequence[int]) -> None:
-        """Wait for those of the workers that are being replaced.
-
-        Raises EngineError where one cannot be, or does not stay.
-        """
-        for _ in range(self._settings.tries_max):
-            if self._closing:
-                raise EngineError("the engine was closed", where=self.name)
-            for number in numbers:
-                if not self._workers[number].alive:
-                    self._replace(number)
-            repairs = [task for number, task in self._reviving.items() if number in numbers]
-            if not repairs:
-                return
-            # Shielded: a layer given up in the meantime must not stop the repair.
-            await asyncio.gather(*(asyncio.shield(task) for task in repairs))
-        raise EngineError(
-            "workers do not stay alive",
-            where=self.name,
-            why=f"replaced {self._settings.tries_max} times in a row",
-            remedy="check the machine's memory, and the log for why they ended",
-        )
-
-    def _ready(self, number: int) -> bool:
-        return self._workers[number].alive and number not in self._reviving
-
-    async def _bring_up(self, worker: WorkerProcess, loaded: Callable[[], None]) -> None:
-        """Start a worker and load its blocks."""
-        assert self._vectors is not None
-        self._loading.add(worker.number)
-        try:
-            async with asyncio.timeout(self._settings.load_timeout_s):
-                await worker.start(self._vectors)
-                for event in self._loads[worker.number]:
-                    answer = await worker.invoke(event)
-                    if answer["kind"] != "loaded":
-                        raise EngineError(
-                            answer["error"], where=self.name, remedy="build the part's dense operators again"
-                        )
-                    loaded()
-            self._loaded_s[worker.number] = asyncio.get_running_loop().time()
-        except WorkerLost:
-            raise EngineError(
-                f"worker {worker.number} ended while loading",
-                where=self.name,
-                remedy="check the machine's memory, and the log for what the worker said",
-            ) from None
-        except TimeoutError:
-            raise EngineError(
-                f"worker {worker.number} did not load in time",
-                where=self.name,
-                why=f"the limit is {self._settings.load_timeout_s:g} s (engine.load_timeout_s)",
-                remedy="raise the limit, or put the part on a faster disk",
-            ) from None
-        finally:
-            self._loading.discard(worker.number)
-
-    def _new_worker(self, number: int) -> WorkerProcess:
-        return WorkerProcess(number, number % self._plan.columns, self._lost, self._program)
 
     def _events(self) -> list[list[dict[str, Any]]]:
         """Return the load events of every worker, a block each. Raises EngineError where blocks are missing."""
@@ -491,15 +360,3 @@ class LocalEngine:
                 ]
             )
         return events
-
-
-async def _all_or_none(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do all of `work` at once; when one fails, stop the others, wait for their end, and raise its error."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -73,7 +73,6 @@ class WorkerProcess:
             "stride": vectors.stride,
             "column": self._column,
             "woken": woken,
-            "left": vectors.left,
             "answered": vectors.answered,
             "number": self.number,
             "workers": vectors.workers,
@@ -84,7 +83,7 @@ class WorkerProcess:
                 [sys.executable, "-m", self._program, json.dumps(told)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # stdout is the coordinator's one document
-                pass_fds=(theirs.fileno(), vectors.descriptor, woken, vectors.left, vectors.answered),
+                pass_fds=(theirs.fileno(), vectors.descriptor, woken, vectors.answered),
                 env={**os.environ, **ONE_THREAD},
             )
 

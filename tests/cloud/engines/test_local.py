@@ -180,8 +180,7 @@ async def test_engine_fails_after_its_tries_and_works_again_afterwards(
         with pytest.raises(EngineError, match="no product from worker 0") as error:
             await engine.apply(0, 25, theta)
         assert "asked 1 times" in error.value.why
-        while engine._reviving:
-            await asyncio.gather(*engine._reviving.values())
+        await engine._crew.replaced()
         assert np.array_equal(await engine.apply(0, 25, theta), expected)
 
 
