@@ -238,6 +238,7 @@ async def measure(folder: Path, connections: int, kinds: int) -> dict[str, Any]:
         alone = _trial(coordinator, printers.tally, coordinator.used().cpu_s, 0.0, 0.0)
         printers.tally.fallbacks = printers.tally.windows = 0
         printers.tally.slack_s.clear()
+        printers.tally.missed.clear()
         printers.tally.late_s = 0.0
         cpu_s, began_s = coordinator.used().cpu_s, asyncio.get_running_loop().time()
         (folder / "start").write_bytes(work.starts[0])
@@ -262,6 +263,7 @@ async def measure(folder: Path, connections: int, kinds: int) -> dict[str, Any]:
         "alone": {name: asdict(alone)[name] for name in wanted} | {"windows": before},
         "beside": {name: asdict(during)[name] for name in wanted} | {"coordinator_cpu": during.coordinator_cpu},
         "resident_mb_after": round(after.resident_mb, 1),
+        "missed": [f"{name}, layer {layer}, window {window}" for name, layer, window in printers.tally.missed],
         "outcomes": json.loads(output),
         "log": dict(refused),
     }

@@ -19,6 +19,9 @@ START_WINDOWS = 4
 START_WAIT_S = 0.1
 """As an agent's defaults: `guard_ms`, `first_cell_limit_ms`, `start_windows`, `start_wait_ms`."""
 
+PROMISED_MAX = 32
+"""Most fallback cells told ahead where answers come too late for the epoch they belong to, as an agent's."""
+
 
 class _Decisions(msgspec.Struct, tag_field="type", tag="decisions"):
     layer: int
@@ -72,6 +75,7 @@ class Tally:
 
     Attributes:
         slack_s: how long before its deadline each decision was there, seconds.
+        missed: printer, layer and window of every fallback.
         late_s: how late this process itself looked, at most, seconds.
         causes: why jobs were refused, or connections lost.
     """
@@ -85,6 +89,7 @@ class Tally:
     late_s: float = 0.0
     slack_s: list[float] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
+    missed: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 class LightPrinter(Wire):
@@ -103,6 +108,9 @@ class LightPrinter(Wire):
         self._timers: list[asyncio.TimerHandle] = []
         self._decided: dict[int, tuple[int, float]] = {}
         self._printed: list[int] = []
+        self._promised: list[int] = []
+        self._promise = 0
+        self._answered_late = False
         self._epoch = 0
         self._layer = 0
         self._fallbacks = 0
@@ -157,8 +165,9 @@ class LightPrinter(Wire):
 
     def _start_layer(self) -> None:
         self._decided.clear()
-        self._printed = []
-        self._epoch = self._fallbacks = 0
+        self._printed, self._promised = [], []
+        self._epoch = self._fallbacks = self._promise = 0
+        self._answered_late = False
         self._begun = False
         self.send(self._random.choice(self._work.starts))
         self._layer += 1
@@ -166,6 +175,7 @@ class LightPrinter(Wire):
 
     def _take(self, message: _Decisions) -> None:
         if message.epoch != self._epoch:
+            self._answered_late = True
             return
         now_s = self._loop.time()
         for window, cell in enumerate(message.cells, message.first_window):
@@ -191,8 +201,9 @@ class LightPrinter(Wire):
             cell, came_s = known
             self._tally.slack_s.append(due_s - came_s)
             self._printed.append(cell)
+            self._answered_late = False
         else:
-            self._fall_back()
+            self._fall_back(window)
         starts_s = due_s + GUARD_S if window else due_s
         ends_s = starts_s + self._work.windows_s[self._printed[-1]]
         source = "coordinator" if known is not None else "fallback"
@@ -202,14 +213,24 @@ class LightPrinter(Wire):
         else:
             self._at(ends_s, self._end_layer, window, source)
 
-    def _fall_back(self) -> None:
+    def _fall_back(self, window: int) -> None:
+        """Take a cell that was promised, or the next; tell it, and those after it where answers come too late."""
         self._tally.fallbacks += 1
+        self._tally.missed.append((self._name, self._layer, window))
         self._fallbacks += 1
+        if self._promised:
+            self._printed.append(self._promised.pop(0))
+            return
         taken = set(self._printed)
-        self._printed.append(next(cell for cell in range(len(self._work.windows_s)) if cell not in taken))
+        left = [cell for cell in range(len(self._work.windows_s)) if cell not in taken]
+        if self._answered_late:
+            self._promise = min(max(1, 2 * self._promise), PROMISED_MAX)
+            self._answered_late = False
+        self._printed.append(left[0])
+        self._promised = left[1 : 1 + self._promise]
         self._epoch += 1
         self._decided.clear()
-        self.send(encode(Deviated(layer=0, epoch=self._epoch, printed=self._printed)))
+        self.send(encode(Deviated(layer=0, epoch=self._epoch, printed=[*self._printed, *self._promised])))
 
     def _report(self, window: int, source: str) -> None:
         cell, epoch = self._printed[window], self._epoch
