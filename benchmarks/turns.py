@@ -76,7 +76,7 @@ def missed(printers: int, product_s: float, processors: int, line: Fifo | Line[L
             layer.decided += 1
         if layer.decided < WINDOWS:
             printed = int(max(0.0, now_s - layer.starts_s) / WINDOW_S)
-            line.join(layer.pace.due_s(now_s, layer.decided + 1 - printed, WINDOW_S), layer)
+            line.join(layer.pace.due_s(now_s, (layer.decided + 1 - printed) * WINDOW_S, WINDOW_S), layer)
         while free and len(line):
             free -= 1
             count += 1

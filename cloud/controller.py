@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -124,6 +125,7 @@ class LayerController:
         self._scan = scan
         self._predictor = predictor
         self._lengths = [int(length) for length in lengths]
+        self._ends = self._ends_of(self.order)
         self._lookahead = lookahead
         self._windows_reported = windows_reported
         self._printed = len(self.order)
@@ -144,6 +146,13 @@ class LayerController:
     def snapshot_bytes(self) -> int:
         """Size of the states held to go back to, bytes."""
         return self._snapshots.bytes_held
+
+    def ahead(self, carry: Carry) -> int:
+        """Return how many elements are scanned from the end of the last window reported to the end of `carry`'s.
+
+        Negative where that window was reported already.
+        """
+        return self._ends[carry.window + 1] - self._ends[min(self._windows_reported, len(self.order))]
 
     def step(self) -> Step:
         """Return what to do next. A `Carry` is answered with `carried`, a `Decision` is sent."""
@@ -212,6 +221,7 @@ class LayerController:
         assert not self._scanned[cell]
         self._scanned[cell] = True
         self.order.append(cell)
+        self._ends.append(self._ends[-1] + self._lengths[cell])
         self.decided += 1
         return Decision(self.epoch, window, cell, urgent=window <= self._windows_reported + URGENT_WINDOWS)
 
@@ -229,9 +239,14 @@ class LayerController:
         elif self._position == common:  # the cell being carried over is not the one printed, or not known
             self._carry = None
         self.order = list(printed)
+        self._ends = self._ends_of(self.order)
         self._printed = len(self.order)
         self._first_undecided = len(self.order)
         self._scanned = self._mask()
+
+    def _ends_of(self, order: Sequence[int]) -> list[int]:
+        """Return the elements scanned before every window of `order` and after its last."""
+        return list(accumulate((self._lengths[cell] for cell in order), initial=0))
 
     def _mask(self) -> NDArray[np.bool_]:
         scanned = np.zeros(self.cells, dtype=np.bool_)

@@ -22,7 +22,7 @@ from protocol.sessions import CoordinatorSession, LayerRefusal
 GivenUp = Callable[[LayerRefusal | EngineError], None]
 """Told why a layer cannot be decided on."""
 
-DueS = Callable[[float, int], float]
+DueS = Callable[[float, int, int], float]
 """(loop time, windows after the one being scanned): when the product that such a window waits for is due."""
 
 Costs = Callable[[Cost], None]
@@ -123,8 +123,8 @@ class LayerLoop:
     async def _carry(self, carry: Carry) -> None:
         started_s = perf_counter()
         if self._turns is not None and self._due_s is not None:
-            ahead = carry.window + 1 - self._session.windows_reported
-            self._turns.due_s = self._due_s(asyncio.get_running_loop().time(), ahead)
+            ahead = self.controller.ahead(carry)
+            self._turns.due_s = self._due_s(asyncio.get_running_loop().time(), ahead, carry.length)
         y = await self._apply(carry)
         self._ledger.product(perf_counter() - started_s)
         began_s = thread_time()

@@ -28,7 +28,7 @@ class Place:
         accept_up_to: told how large a message may be from now on, bytes.
         job: the job that has a place, empty before.
         part: digest of its part.
-        window_s: mean window of that part, seconds.
+        step_s: time that one of its elements is scanned, seconds.
     """
 
     admission: Admission
@@ -36,7 +36,7 @@ class Place:
     accept_up_to: Callable[[int], None] = _any_size
     job: str = ""
     part: str = ""
-    window_s: float = 1.0
+    step_s: float = 1e-3
 
     @classmethod
     def alone(cls, limits: Limits) -> Place:
@@ -47,11 +47,19 @@ class Place:
         """Give `job` a place. Raises Overloaded where it would make running ones late."""
         self.admission.measured(part, prepared.cost)
         self.admission.open(job, part, prepared.window_s, now_s)
-        self.job, self.part, self.window_s = job, part, prepared.window_s
+        self.job, self.part, self.step_s = job, part, prepared.part.process.step_s
 
-    def due_s(self, now_s: float, windows: int) -> float:
-        """Return when a product is due that a window `windows` after the one being scanned waits for, loop time."""
-        return self.rates.pace.due_s(now_s, windows, self.window_s)
+    def due_s(self, now_s: float, ahead: int, elements: int) -> float:
+        """Return when a product is due, loop time.
+
+        ahead: elements scanned from the end of the last window reported to the end of the product's.
+        elements: of the product's cell.
+        """
+        return self.rates.pace.due_s(now_s, ahead * self.step_s, elements * self.step_s)
+
+    def begun(self, now_s: float, elements: int) -> float:
+        """Take that a layer of so many elements was begun; return when that was due, loop time."""
+        return self.rates.pace.begun(now_s, elements * self.step_s)
 
     def spent(self, cost: Cost) -> None:
         """Take what a window has cost."""

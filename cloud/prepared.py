@@ -7,6 +7,7 @@ first part is wanted, so that the coordinator listens at once.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,10 @@ GUESSES_MAX = 16
 """Layer geometries whose guesses are prepared with the part."""
 
 
+SCANS_MAX = 8
+"""Layer geometries whose rule is kept ready, those used last: 1 to 2 MB each."""
+
+
 class PreparedPart:
     """A loaded `part` and its loaded `engine`.
 
@@ -42,6 +47,7 @@ class PreparedPart:
         self.part = part
         self.engine = engine
         self._guesses = guesses or {}
+        self._scans: OrderedDict[tuple[int, str | None], SmartScan] = OrderedDict()
 
     def size(self, layer: int) -> tuple[int, int] | None:
         """Return (elements, cells) of a layer, None where the part has no such layer."""
@@ -64,9 +70,15 @@ class PreparedPart:
     def scan(self, layer: int, rule: str | None) -> SmartScan:
         """Return the rule for a layer. Raises ConfigurationError where there is no such rule."""
         geometry = self.part.geometry_of(layer)
-        return (
-            SmartScan(geometry, self.part.process) if rule is None else SmartScan(geometry, self.part.process, rule)
-        )
+        place = geometry.number, rule
+        known = self._scans.pop(place, None)
+        if known is None:  # half of the time that beginning a layer takes
+            process = self.part.process
+            known = SmartScan(geometry, process) if rule is None else SmartScan(geometry, process, rule)
+        self._scans[place] = known
+        while len(self._scans) > SCANS_MAX:
+            self._scans.popitem(last=False)
+        return known
 
     def predictor(self, scan: SmartScan) -> Predictor:
         """Return what guesses the next cell of a layer decided by `scan`."""

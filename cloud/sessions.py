@@ -90,6 +90,7 @@ class PrinterSession:
         self._layer_outcome = "given up"
         self._map = b""
         self._started = 0
+        self._begun_s = float("-inf")
         self._log = structlog.get_logger().bind(printer=printer)
 
     async def run(self) -> None:
@@ -160,11 +161,19 @@ class PrinterSession:
             frame = await self._connection.recv()
 
     async def _held_back(self) -> None:
-        """Read more slowly from a printer that sends more than it may; nothing of it is lost."""
+        """Read more slowly from a printer that sends more than it may; nothing of it is lost.
+
+        One that begins more layers than it prints is read again once those who have less time have had their turns:
+        a map costs the loop's thread as much as several windows.
+        """
         wait_s = self._place.rates.wait_s(asyncio.get_running_loop().time(), layers=self._started)
         self._started = 0
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        if self._begun_s > asyncio.get_running_loop().time():
+            turns = self._pool.executor.turns.threads
+            await turns.take(self._begun_s)
+            turns.give_back()
 
     def _received(self, message: AgentMessage) -> bool:
         """Follow one message; return False when the job is over."""
@@ -289,6 +298,7 @@ class PrinterSession:
         assert session.job is not None
         scan = prepared.scan(message.layer, session.job.rule)
         geometry = prepared.part.geometry_of(message.layer)
+        self._begun_s = self._place.begun(asyncio.get_running_loop().time(), geometry.elements)
         controller = LayerController(
             scan,
             geometry.lengths,

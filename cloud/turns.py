@@ -16,8 +16,11 @@ Item = TypeVar("Item")
 CATCH_UP = 1.25
 """How many times faster than it prints a printer that is behind is served before others that have less time."""
 
-DEBT_WINDOWS = 16
-"""How far the claims of one that asks for more than that may recede, windows: others with less time go first."""
+DEBT_S = 0.64
+"""How far the claims of one that asks for more than that may recede, seconds: others with less time go first."""
+
+STARTS_A_LAYER = 4
+"""Layers that a printer may begin in the time of one and stay in a hurry, as one does that joins again."""
 
 
 @runtime_checkable
@@ -37,23 +40,38 @@ class Pace:
     """When the next product of one printer is due, and how often it may claim to be in a hurry.
 
     What is due follows from what the printer says. One that is always late, by a fault or on purpose, would
-    always be first; so every product moves the printer's next claim on by `1 / CATCH_UP` of a window, at most
-    `DEBT_WINDOWS` ahead. An honest one that keeps up never notices; one that was away catches up as fast as
-    others leave room.
+    always be first; so every product moves the printer's next claim on by `1 / CATCH_UP` of the time that its cell
+    is scanned, at most `DEBT_S` ahead. An honest one that keeps up never notices; one that was away catches up as
+    fast as others leave room.
+
+    So do layers that are begun: the first decisions of a layer are always in a hurry, and one that begins layers
+    that it does not print would be, too. More than `STARTS_A_LAYER` of them make its claims recede as well.
     """
 
     def __init__(self) -> None:
         self._last_s = float("-inf")
+        self._begun_s = float("-inf")
 
-    def due_s(self, now_s: float, windows: int, window_s: float) -> float:
-        """Return when a product is due that a window `windows` after the one being scanned waits for, loop time.
+    def due_s(self, now_s: float, ahead_s: float, window_s: float) -> float:
+        """Return when a product is due, loop time.
 
-        window_s: mean window of the printer's part, seconds.
+        ahead_s: scanning time from the end of the last window reported to the end of the product's, seconds.
+        window_s: scanning time of the product's cell, seconds.
         """
-        claimed_s = now_s + windows * window_s
-        paced_s = min(self._last_s + window_s / CATCH_UP, now_s + DEBT_WINDOWS * window_s)
-        self._last_s = max(claimed_s, paced_s)
+        paced_s = min(self._last_s + window_s / CATCH_UP, now_s + DEBT_S)
+        self._last_s = max(now_s + ahead_s, paced_s)
         return self._last_s
+
+    def begun(self, now_s: float, layer_s: float) -> float:
+        """Take that a layer was begun; return when that was due, loop time: now, for one that prints its layers.
+
+        layer_s: scanning time of the layer, seconds.
+        """
+        paced_s = self._begun_s + layer_s / STARTS_A_LAYER
+        self._begun_s = max(now_s, min(paced_s, now_s + DEBT_S))
+        if self._begun_s > now_s:
+            self._last_s = max(self._last_s, self._begun_s)
+        return self._begun_s
 
 
 class Line(Generic[Item]):

@@ -34,7 +34,7 @@ FIXED: dict[ModuleType, tuple[str, ...]] = {
     sessions: ("MESSAGE_SLACK_BYTES",),
     strangers: ("STARTS_AT_ONCE",),
     outbox: ("MESSAGES_MAX", "DECISIONS_MAX", "FINISH_S"),
-    turns: ("CATCH_UP", "DEBT_WINDOWS"),
+    turns: ("CATCH_UP", "DEBT_S", "STARTS_A_LAYER"),
     admission: ("LATE_MAX", "PARTS_MAX"),
     tokens: ("PRINTERS_MAX", "TOKEN_LENGTH_MAX"),
     logs: ("LINES_MAX",),

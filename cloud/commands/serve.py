@@ -26,6 +26,10 @@ ReadyFile = Annotated[
 ]
 
 
+SWITCH_S = 0.0003
+"""Longest wait of a product's thread for the interpreter, seconds: Python's own 5 ms are several products long."""
+
+
 def serve(
     config: Config = None,
     ready_file: ReadyFile = None,
@@ -43,6 +47,7 @@ def serve(
     pretty = {"auto": None, "json": False, "pretty": True}[settings.log.format]
     logs.configure(sys.stderr if json else sys.stdout, pretty=pretty, level=settings.log.level)
     use_uvloop()
+    sys.setswitchinterval(SWITCH_S)
     asyncio.run(_serve(config, settings, ready_file, json))
 
 

@@ -223,3 +223,26 @@ def test_after_any_deviations_it_goes_on_as_smartscan_does_in_one_process(
             decided = {}
             expected = bench.expected(printed)
     assert sorted(printed) == list(range(bench.cells))
+
+
+def test_time_ahead_of_a_product_is_that_of_the_cells_in_between(part: Part) -> None:
+    """From the end of the last window reported to the end of the product's, with what each cell takes."""
+    bench = Bench(part, a_map(part, LAYER, seed=4))
+    lengths = part.geometry_of(LAYER).lengths
+    reported = 0
+    while not isinstance(step := bench.controller.step(), Idle):
+        if isinstance(step, Carry):
+            order = bench.controller.order
+            expected = sum(int(lengths[cell]) for cell in order[reported : step.window + 1])
+            assert bench.controller.ahead(step) == expected
+            bench.carry(step)
+            if step.window % 2:
+                reported += 1
+                bench.controller.observe(0, order[: reported + 1], reported)
+    printed = bench.controller.order[: reported + 1]
+    other = next(cell for cell in range(bench.cells) if cell not in bench.controller.order[: reported + 2])
+    bench.controller.observe(1, [*printed, other], reported + 1)
+    while isinstance(step := bench.controller.step(), Carry) and step.window <= reported:
+        bench.carry(step)
+    assert isinstance(step, Carry)
+    assert bench.controller.ahead(step) == int(lengths[other])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.engines.turns import Turns
-from cloud.turns import CATCH_UP, DEBT_WINDOWS, Line, Pace
+from cloud.turns import CATCH_UP, DEBT_S, STARTS_A_LAYER, Line, Pace
 
 WINDOW_S = 0.04
 
@@ -38,28 +38,62 @@ def test_nobody_waits_for_ever_behind_jobs_that_are_always_in_a_hurry(
     for number, pace in enumerate(paces):
         if number == patient:
             line.join(due_s, -1)
-        line.join(pace.due_s(now_s, -5, WINDOW_S), number)
+        line.join(pace.due_s(now_s, -5 * WINDOW_S, WINDOW_S), number)
     if patient == len(hurried_windows):
         line.join(due_s, -1)
     while (served := line.next()) != -1:
         now_s += product_s
-        line.join(paces[served].due_s(now_s, -5, WINDOW_S), served)
+        line.join(paces[served].due_s(now_s, -5 * WINDOW_S, WINDOW_S), served)
         assert now_s < due_s
-    assert now_s <= due_s - (DEBT_WINDOWS - 1) * WINDOW_S + len(paces) * product_s
+    assert now_s <= due_s - DEBT_S + WINDOW_S + len(paces) * product_s
 
 
 @given(st.integers(-50, 300), st.floats(0.0, 100.0))
 def test_a_job_that_keeps_up_claims_just_what_it_needs(ahead: int, now_s: float) -> None:
-    assert Pace().due_s(now_s, ahead, WINDOW_S) == pytest.approx(now_s + ahead * WINDOW_S)
+    assert Pace().due_s(now_s, ahead * WINDOW_S, WINDOW_S) == pytest.approx(now_s + ahead * WINDOW_S)
 
 
 def test_a_job_that_is_behind_catches_up_at_a_bounded_rate() -> None:
     pace = Pace()
-    claims = [pace.due_s(10.0, -100, WINDOW_S) for _ in range(1000)]
+    claims = [pace.due_s(10.0, -100 * WINDOW_S, WINDOW_S) for _ in range(1000)]
     assert claims[0] == 10.0 - 100 * WINDOW_S
     steps = [after - before for before, after in itertools.pairwise(claims)]
     assert max(steps) <= WINDOW_S / CATCH_UP + 1e-9
-    assert claims[-1] <= 10.0 + DEBT_WINDOWS * WINDOW_S
+    assert claims[-1] <= 10.0 + DEBT_S
+
+
+@given(st.lists(st.floats(0.01, 0.2), min_size=2, max_size=60), st.floats(0.0, 0.5))
+def test_a_job_that_keeps_up_claims_what_it_needs_however_its_windows_differ(
+    windows_s: list[float], ahead_s: float
+) -> None:
+    """Long windows and short ones in turn: what counts is when each is due, not how many there are."""
+    pace, due_s = Pace(), 5.0
+    for window_s in windows_s:
+        due_s += window_s
+        now_s = due_s - window_s - ahead_s
+        assert pace.due_s(now_s, due_s - now_s, window_s) == pytest.approx(due_s)
+
+
+@given(st.floats(0.5, 60.0))
+def test_a_printer_that_begins_each_layer_once_is_never_late_for_it(layer_s: float) -> None:
+    pace = Pace()
+    for number in range(20):
+        assert pace.begun(number * layer_s, layer_s) == number * layer_s
+
+
+def test_claims_of_a_printer_that_begins_layers_without_printing_them_recede() -> None:
+    """Every layer's first decisions are due at once: one that only ever begins layers would always be first."""
+    pace, layer_s, now_s = Pace(), 10.0, 100.0
+    begun = [pace.begun(now_s + number * 0.1, layer_s) - now_s - number * 0.1 for number in range(20)]
+    assert begun[0] == 0.0
+    assert begun[-1] == pytest.approx(DEBT_S)
+    assert pace.due_s(now_s + 2.0, WINDOW_S, WINDOW_S) > now_s + 2.0 + DEBT_S / 2
+    patient = Pace()
+    assert all(
+        patient.begun(now_s + number * layer_s / STARTS_A_LAYER, layer_s)
+        == now_s + number * layer_s / STARTS_A_LAYER
+        for number in range(20)
+    )
 
 
 @given(st.integers(2, 6), st.integers(30, 60))
