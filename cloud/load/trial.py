@@ -154,22 +154,24 @@ async def search(
 ) -> tuple[int, list[Trial]]:
     """Return the most printers without a fallback, and all trials: doubled until one fails, then halved.
 
-    No job is refused here: `load_max` is out of reach.
+    No job is refused here: `load_max` is out of reach, and every trial has a coordinator of its own, since one that
+    was late takes no job until it is no more.
     """
-    coordinator = MeasuredCoordinator(folder, "search", {"load_max": 1000.0, "connections_max": 4 * most})
     trials: list[Trial] = []
-    try:
-        held, failed, next_one = 0, most + 1, min(first, most)
-        while failed - held > 1 and next_one <= most:
+    held, failed, next_one = 0, most + 1, min(first, most)
+    while failed - held > 1 and next_one <= most:
+        limits = {"load_max": 1000.0, "connections_max": 4 * most}
+        coordinator = MeasuredCoordinator(folder, f"search-{len(trials)}", limits)
+        try:
             trials.append(await run_trial(coordinator, work, next_one, seconds, len(trials)))
-            told(trials[-1])
-            if trials[-1].held:
-                held = next_one
-            else:
-                failed = next_one
-            next_one = min(2 * held, most) if failed > most else (held + failed) // 2
-            if failed - held <= max(1, held // 16):
-                break
-    finally:
-        coordinator.end()
+        finally:
+            coordinator.end()
+        told(trials[-1])
+        if trials[-1].held:
+            held = next_one
+        else:
+            failed = next_one
+        next_one = min(2 * held, most) if failed > most else (held + failed) // 2
+        if failed - held <= max(1, held // 16):
+            break
     return held, trials
