@@ -246,3 +246,49 @@ def test_time_ahead_of_a_product_is_that_of_the_cells_in_between(part: Part) -> 
         bench.carry(step)
     assert isinstance(step, Carry)
     assert bench.controller.ahead(step) == int(lengths[other])
+
+
+class Naming:
+    """Guesses the cells it was made with, and remembers what it was asked."""
+
+    def __init__(self, *cells: int) -> None:
+        self.cells = cells
+        self.asked: list[int] = []
+
+    def predict(self, theta: NDArray[np.float64], cell: int, scanned: NDArray[np.bool_]) -> Sequence[int]:
+        assert theta.ndim == 1
+        assert scanned[cell]
+        self.asked.append(cell)
+        return self.cells
+
+
+def test_guess_is_the_known_cell_where_it_is_known_else_the_predictors(part: Part) -> None:
+    predictor = Naming(3, 4)
+    map_K = a_map(part, LAYER, seed=5)
+    bench = Bench(part, map_K, printed=[0, 1], predictor=predictor)
+    first = bench.controller.step()
+    assert isinstance(first, Carry)
+    assert bench.controller.guess(first) == (1,)
+    assert predictor.asked == []
+    bench.carry(first)
+    assert bench.controller.guess(first) == ()  # its result is there: nothing is awaited
+    second = bench.controller.step()
+    assert isinstance(second, Carry)
+    assert bench.controller.guess(second) == (3, 4)
+    assert predictor.asked == [1]
+
+
+def test_nothing_is_guessed_without_a_predictor_or_after_the_last_cell(part: Part) -> None:
+    map_K = a_map(part, LAYER, seed=5)
+    without = Bench(part, map_K, printed=[0])
+    carry = without.controller.step()
+    assert isinstance(carry, Carry)
+    assert without.controller.guess(carry) == ()
+    every = list(range(without.cells))
+    whole = Bench(part, map_K, printed=every, predictor=Naming(0))
+    for _ in every[:-1]:
+        whole.step()
+    last = whole.controller.step()
+    assert isinstance(last, Carry)
+    assert last.window == whole.cells - 1
+    assert whole.controller.guess(last) == ()
