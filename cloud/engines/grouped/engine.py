@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -19,30 +18,26 @@ from cloud.bills import Bill, Meter, Price, price_of
 from cloud.configuration import EngineSettings
 from cloud.engines.blocks import PlanGroups, check_memory, function_blocks
 from cloud.engines.grouped.comparison import BillComparison
+from cloud.engines.grouped.crews import Asked, Crew
 from cloud.engines.grouped.layer import GroupedLayer, WorkerFault
+from cloud.engines.grouped.residency import Residency, digests_of
 from cloud.engines.grouped.rounds import Round
 from cloud.engines.grouped.workers import Functions, State
 from cloud.engines.interface import LayerWork, Progress, WarmReport
 from cloud.invocation import Timing
 from cloud.plans import FunctionId, Plan
-from cloud.platforms import Answer, Hello, Link, Load, Platform, PlatformError, ServeSummary, WarmUp, WindowTask
+from cloud.platforms import Hello, Link, Platform, ServeSummary, WindowTask
 from cloud.platforms.link import Floats, Worker
 from cloud.platforms.tokens import CallbackTokens
 from cosmic.errors import EngineError
 from thermal.operators import block_ranges
 from thermal.part import Part
 
-ASKED_AT_ONCE_MAX = 64
-"""Loads and warm requests under way at a time."""
-
 TOKEN_S = 900.0
 """How long a worker's token is good, seconds: the longest run of a function on the platforms known."""
 
 IDLE_LIMIT_S = 30.0
 """A worker ends itself after so long without a window, seconds: a coordinator that is gone costs no more."""
-
-RETRY_S = 0.2
-"""First wait before a load is asked for again, seconds; doubled every time."""
 
 
 class Spare(Protocol):
@@ -59,29 +54,6 @@ class Spare(Protocol):
     async def close(self) -> None:
         """Let go."""
         ...
-
-
-@dataclass(slots=True, eq=False)
-class _Crew:
-    """A group's functions as one."""
-
-    functions: tuple[FunctionId, ...]
-    holders: set[int] = field(default_factory=set)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    whole_s: float | None = None
-    """When all functions were invoked together; None where only some were: no sample for D."""
-    ready_s: float | None = None
-    job: str = ""
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-    asked: _Asked | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """The window that a crew is working on."""
-
-    round: Round
-    over: asyncio.Future[None]
 
 
 class GroupedEngine:
@@ -118,32 +90,37 @@ class GroupedEngine:
         self._settings = settings
         self._platform = platform
         self._link = link
-        self._store = store
         self._spare = spare
         self._groups = PlanGroups(part, plan)
         self._blocks = function_blocks(part, plan, self._groups)
         check_memory(plan, self._blocks)
-        self._wanted = {
-            function: frozenset(block.digest for block in blocks) for function, blocks in self._blocks.items()
-        }
         self._ranges = [
             (block_ranges(geometry.elements, plan.rows), block_ranges(geometry.elements, plan.columns))
             for geometry in part.geometries
         ]
-        self._crews = [_Crew(plan.functions_of(group)) for group in range(plan.groups)]
+        self._crews = [Crew(plan.functions_of(group)) for group in range(plan.groups)]
         self._functions = Functions(
             platform,
             link,
             tokens,
             self.meter,
-            self._wanted,
+            digests_of(self._blocks),
             ready=self._ready,
             fault=self._fault,
             token_s=TOKEN_S,
             idle_limit_s=IDLE_LIMIT_S,
         )
-        self._reloading: dict[FunctionId, asyncio.Task[None]] = {}
-        self._few = asyncio.Semaphore(ASKED_AT_ONCE_MAX)
+        self._residency = Residency(
+            self.name,
+            plan.precision,
+            self._blocks,
+            store,
+            settings,
+            platform,
+            self._functions,
+            self.meter,
+            self._loaded_again,
+        )
         self._sequence = 0
         self._closing = False
         self._log = structlog.get_logger().bind(engine=self.name, part=part.name)
@@ -163,7 +140,7 @@ class GroupedEngine:
 
         async def one(function: FunctionId) -> None:
             nonlocal done
-            await self._load(function, "")
+            await self._residency.load(function, "")
             done += 1
             progress(done, len(self._blocks), "functions")
 
@@ -193,9 +170,7 @@ class GroupedEngine:
 
     async def warm(self, job: str = "") -> WarmReport:
         """Ask every function that does not run for what it holds, load those that lost it; see Engine."""
-        asked = [self._warm(function, job) for function in self._blocks]
-        found = await asyncio.gather(*asked)
-        return WarmReport(len(found), sum(cold for cold, _ in found), sum(reloaded for _, reloaded in found))
+        return await self._residency.warm(job)
 
     def bill(self, job: str) -> Bill | None:
         """Return what a job has cost, and forget it; see Engine.
@@ -214,17 +189,15 @@ class GroupedEngine:
         counted = dict.fromkeys((state.value for state in State), 0)
         for member in self._functions.members.values():
             counted[member.state.value] += 1
-        return {**counted, "reloading": len(self._reloading)}
+        return {**counted, "reloading": self._residency.reloading}
 
     async def close(self) -> None:
         """Release every function and let go of the platform."""
         self._closing = True
-        for task in list(self._reloading.values()):
-            task.cancel()
-        await asyncio.gather(*self._reloading.values(), return_exceptions=True)
+        await self._residency.close()
         await self._functions.close()
         for crew in self._crews:
-            self._fail(crew, WorkerFault("the engine was closed", cause="closed", where=self.name))
+            crew.fail(WorkerFault("the engine was closed", cause="closed", where=self.name))
         await self._link.close()
         await self._comparison.close()
         await self._platform.close()
@@ -252,7 +225,7 @@ class GroupedEngine:
             crew.whole_s = None
         for member in idle:
             if member.cold:
-                self._reload(member.function, job)
+                self._residency.reload(member.function, job)
             elif not self._functions.invoke(member.function, job):
                 crew.whole_s = None
 
@@ -311,7 +284,7 @@ class GroupedEngine:
             rows, columns = self._ranges[geometry]
             workers = {self._functions.worker_of(function): function for function in crew.functions}
             self._sequence += 1
-            asked = _Asked(
+            asked = Asked(
                 Round(self._sequence, workers, rows, len(columns)), asyncio.get_running_loop().create_future()
             )
             crew.asked = asked
@@ -382,7 +355,7 @@ class GroupedEngine:
         settings = self._settings
         return (settings.apply_timeout_ms if self._spare is None else settings.spare_after_ms) / 1e3
 
-    def _all_ready(self, crew: _Crew) -> bool:
+    def _all_ready(self, crew: Crew) -> bool:
         return all(self._functions.members[function].state is State.READY for function in crew.functions)
 
     def _ready(self, function: FunctionId) -> None:
@@ -403,94 +376,15 @@ class GroupedEngine:
         cause = what.partition(":")[0]
         self._log.warning("function_fault", function=str(function), cause=cause, what=what)
         if self._functions.members[function].cold:
-            self._reload(function, crew.job)
+            self._residency.reload(function, crew.job)
             if self._spare is None:  # nobody else can: whoever waits goes on waiting, as long as is allowed
                 return
-        self._fail(crew, WorkerFault(f"{function}: {what}", cause=cause, where=f"group {function.group}"))
+        crew.fail(WorkerFault(f"{function}: {what}", cause=cause, where=f"group {function.group}"))
 
-    def _fail(self, crew: _Crew, fault: WorkerFault) -> None:
-        waiting = [*crew.waiting, *([crew.asked.over] if crew.asked is not None else [])]
-        for future in waiting:
-            if not future.done():
-                future.set_exception(fault)
-
-    def _reload(self, function: FunctionId, job: str) -> None:
-        if function in self._reloading or self._closing:
-            return
-        task = asyncio.get_running_loop().create_task(self._loaded_again(function, job))
-        self._reloading[function] = task
-        task.add_done_callback(lambda _: self._reloading.pop(function, None))
-
-    async def _loaded_again(self, function: FunctionId, job: str) -> None:
-        try:
-            await self._load(function, job)
-        except EngineError as error:
-            self._log.error("function_not_loaded", function=str(function), cause=str(error))
-            return
-        self._log.info("function_loaded_again", function=str(function))
+    def _loaded_again(self, function: FunctionId, job: str) -> None:
         crew = self._crews[function.group]
         if crew.holders and self._functions.members[function].state is State.IDLE:
             self._functions.invoke(function, job)
-
-    async def _load(self, function: FunctionId, job: str) -> None:
-        """Have a function read its blocks; asked again where that may help. Raises EngineError."""
-        event = Load(precision=self._plan.precision, blocks=self._blocks[function], store=self._store)
-        for attempt in range(self._settings.tries_max):
-            try:
-                answer = await self._ask(function, event, job)
-            except PlatformError as error:
-                if not error.transient or attempt + 1 == self._settings.tries_max:
-                    raise
-                await asyncio.sleep(RETRY_S * 2**attempt)
-                continue
-            if answer.kind == "loaded" and self._wanted[function] <= set(answer.resident):
-                self._functions.members[function].cold = False
-                return
-            raise EngineError(
-                answer.error or "not all blocks were loaded",
-                where=f"{self.name}, function {function}",
-                remedy="check that the part's dense operators are in the store",
-            )
-
-    async def _warm(self, function: FunctionId, job: str) -> tuple[bool, bool]:
-        """Return whether a function was found cold, and whether it was loaded again."""
-        member = self._functions.members[function]
-        if member.state is not State.IDLE:  # a second request would get a second environment
-            return False, False
-        task = self._reloading.get(function)
-        if task is None:
-            try:
-                with self._functions.asking(member):
-                    answer = await self._ask(function, WarmUp(), job)
-            except PlatformError as error:
-                self._log.warning("not_warm", function=str(function), cause=str(error))
-                return True, False
-            if self._wanted[function] <= set(answer.resident):
-                member.cold = False
-                return False, False
-            member.cold = True
-            self._reload(function, job)
-            task = self._reloading.get(function)
-        if task is not None:
-            await asyncio.wait([task])
-        return True, not member.cold
-
-    async def _ask(self, function: FunctionId, event: Load | WarmUp, job: str) -> Answer:
-        """Return a function's answer. Raises PlatformError, also where it takes too long."""
-        limit_s = self._settings.load_timeout_s
-        async with self._few:
-            try:
-                async with asyncio.timeout(limit_s):
-                    answer = await self._platform.ask(function, event)
-            except TimeoutError:
-                raise PlatformError(
-                    f"function {function} did not answer within {limit_s:g} s", cause="unreachable", where=self.name
-                ) from None
-        took_s = (answer.billed_ms or answer.duration_ms) / 1e3
-        if answer.billed_ms and isinstance(event, WarmUp):
-            self._functions.around.add(answer.around_ms / 1e3)
-        self.meter.used(job, function.group, "load" if isinstance(event, Load) else "warm", took_s)
-        return answer
 
     @staticmethod
     def _now_s() -> float:
