@@ -107,7 +107,9 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except (typer.Abort, KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED, None)
     except _UsageException as error:
-        usage = UsageError(error.format_message(), where=name, remedy=f"see '{name} --help'")  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)  # of the command that was asked for, with its group
+        asked = name if context is None else context.command_path
+        usage = UsageError(error.format_message(), where=asked, remedy=f"see '{asked} --help'")  # type: ignore[attr-defined]
         return _fail(str(usage), EXIT_USAGE, usage.as_dict() if "--json" in words else None)
     except BrokenPipeError:  # the reader of our output went away: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

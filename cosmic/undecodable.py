@@ -32,3 +32,16 @@ UNREADABLE_ARRAY = (
     struct_error,
 )
 """From `numpy.load`, for npy and npz files: their headers are Python literals in an archive."""
+
+UNREADABLE_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    EOFError,
+    ValueError,
+    OverflowError,  # a number that is longer than 64 bits
+    RuntimeError,  # an entry that says it is encrypted
+    NotImplementedError,
+    struct_error,
+)
+"""From zipfile, and from numbers in what it holds."""

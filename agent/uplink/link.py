@@ -198,6 +198,10 @@ class Uplink:
             sender = asyncio.create_task(self._send_all(socket, self._outbox))
             try:
                 await self._receive_all(socket, session)
+            except asyncio.CancelledError:  # the connection would tell of an internal error
+                over = session.state is State.CLOSED
+                await socket.close(*((1000, "job closed") if over else (1001, "the agent ends")))
+                raise
             finally:
                 session.connection_lost()
                 sender.cancel()

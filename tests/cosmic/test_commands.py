@@ -41,8 +41,8 @@ def do(how: str, json: JsonOption = False, debug: DebugOption = False) -> None:
         (["do", "badly"], 1, "it broke - mend it\n"),
         (["do", "wrongly"], 2, "gear: no such part - build it\n"),
         (["do", "interrupted"], 130, "interrupted\n"),
-        (["do"], 2, "prog: Missing argument 'how'. - see 'prog --help'\n"),
-        (["do", "well", "--wrong"], 2, "prog: No such option '--wrong'. - see 'prog --help'\n"),
+        (["do"], 2, "prog do: Missing argument 'how'. - see 'prog do --help'\n"),
+        (["do", "well", "--wrong"], 2, "prog do: No such option '--wrong'. - see 'prog do --help'\n"),
         (["sing"], 2, "prog: No such command 'sing'. - see 'prog --help'\n"),
     ],
 )

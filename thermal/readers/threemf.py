@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmic.errors import GeometryError
+from cosmic.undecodable import UNREADABLE_ARCHIVE
 
 MM_PER_UNIT = {
     "micron": 1e-3, "millimeter": 1.0, "centimeter": 10.0, "inch": 25.4, "foot": 304.8, "meter": 1000.0
@@ -52,15 +53,7 @@ def read_3mf(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         raise GeometryError(
             f"the file cannot be read: {error.strerror or error}", where=str(path), remedy="check its name"
         ) from error
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ParseError,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except (*UNREADABLE_ARCHIVE, ParseError) as error:
         raise _damaged(path, f"the file is not a readable 3MF: {error}") from error
     vertices: list[NDArray[np.float64]] = []
     triangles: list[NDArray[np.int64]] = []

@@ -202,6 +202,24 @@ async def test_a_coordinator_that_breaks_the_protocol_is_closed_with_the_reason(
         assert (await closed.get())[0] == 1002
 
 
+@pytest.mark.parametrize(("closes", "code"), [(True, 1000), (False, 1001)], ids=["job over", "agent ends"])
+async def test_an_agent_that_ends_says_so_and_not_that_it_broke(closes: bool, code: int) -> None:
+    closed: asyncio.Queue[tuple[int | None, str | None]] = asyncio.Queue()
+
+    async def take_the_job(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(encode(READY))
+        await socket.wait_closed()
+        closed.put_nowait((socket.close_code, socket.close_reason))
+
+    async with server(take_the_job) as url:
+        async with linked(url, "0" * 64) as (uplink, heard):
+            await heard.next(JobReady)
+            if closes:
+                await uplink.close("all layers printed")
+        assert await closed.get() == (code, "job closed" if closes else "the agent ends")
+
+
 async def test_what_is_told_while_a_connection_is_given_up_is_not_sent_and_no_error() -> None:
     given_up = asyncio.Event()
 
