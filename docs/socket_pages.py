@@ -50,7 +50,8 @@ def socket_page(shown_type: Callable[[Any], str]) -> str:
             "same windows. Events may be lost or come twice: what must have happened is inferred, and a machine that owes an event\n"
             "(`printer.overdue_ms`) is asked for a `report`, then again at growing intervals up to 1 s. A cell other than the one handed over\n"
             "is taken as the machine's choice, and the coordinator decides on from there; the one handed over comes later. A cell that was\n"
-            "scanned before is a breach."
+            "scanned before is a breach. So is another cell for a window that was inferred: of a cell that is not the one handed over at\n"
+            "least one event must come before the next cell begins."
         ),
         (
             "## Time\n"

@@ -36,9 +36,15 @@ class MachineFaults:
         return drawn or (kind, layer, window) in self._at
 
     def other_cell(self, cell: int, left: Sequence[int], layer: int, window: int) -> int:
-        """Return the cell that is scanned for `cell`, which was handed over, of those not scanned yet."""
+        """Return the cell that is scanned for `cell`, which was handed over, of those not scanned yet.
+
+        A cell of which nothing is told before the next one begins is the one that was handed over: of another one
+        nobody could know in time.
+        """
         others = [other for other in left if other != cell]
         if not others or not self.happens("wrong_cell", layer, window):
+            return cell
+        if not any(self._told_in_time(name, layer, window) for name in ("CellStarted", "CellFinished")):
             return cell
         return self._drawn("cell", layer, window).choice(others)
 
@@ -58,6 +64,9 @@ class MachineFaults:
         """Report a fault that does not stop the machine, where one happens."""
         if self.happens("fault", layer, window):
             listener(Fault(f"simulated fault in layer {layer}, window {window}"))
+
+    def _told_in_time(self, name: str, layer: int, window: int) -> bool:
+        return not any(self._event_happens(kind, name, layer, window) for kind in ("lost", "late"))
 
     def _event_happens(self, kind: str, name: str, layer: int, window: int) -> bool:
         """Return whether `kind` happens to an event; those of one window share a place and not their luck."""

@@ -47,6 +47,10 @@ FUNCTIONS_RECOVERY_S = 0.6 + 1.0 + CELLS * 0.02 * 2 + 0.1
 LOOKAHEAD_SAFE = 5
 """Windows ahead from which single late answers are no matter."""
 
+LOOKAHEAD_SPARE = 12
+"""The same over functions: one that does not come is given up after 200 ms (`engine.spare_after_ms`), as long as
+five windows are; the spare computes that window then."""
+
 checks: Counter[int] = Counter()
 """How often each invariant was checked in the world that runs."""
 
@@ -196,7 +200,8 @@ class Watch:
     def _recovered(self, handover: Handover, at_s: float) -> None:
         """7: after the last fault and the time to recover, windows are decided."""
         setup = self._world.setup
-        safe = setup.lookahead is None or setup.lookahead >= LOOKAHEAD_SAFE
+        needed = LOOKAHEAD_SAFE if setup.engine == "inline" else LOOKAHEAD_SPARE
+        safe = setup.lookahead is None or setup.lookahead >= needed
         safe = safe and setup.engine != "on_demand"  # an invocation a window takes as long as the shortest windows
         if at_s < self._quiet_s or not self._orderly or self._refused or not safe or setup.printers > 1:
             return
