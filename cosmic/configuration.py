@@ -150,7 +150,7 @@ def _check_keys(model: type[msgspec.Struct], values: Mapping[str, Any], path: st
 
 
 def _unknown_key(name: str, key: str, known: Mapping[str, Any], where: str) -> ConfigurationError:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     return ConfigurationError(
         f"unknown key {name}",
         where=where,

@@ -44,7 +44,7 @@ def link(
 ) -> None:
     """Send a map of 312 KB to all workers and gather their rows: our link, others, and bare sockets.
 
-    Takes a quarter of an hour at most on 2 quiet processors, most of it for starting actors of Ray and Dask.
+    Takes some 11 minutes on 2 quiet processors, most of them for starting actors of Ray and Dask.
     What is slow has fewer rounds and passes: the last column says how many.
 
     Example: cosmic-cloud bench link --workers 4 --way cloud.link --way "Ray actors"
