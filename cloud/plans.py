@@ -35,6 +35,9 @@ FUNCTION_NAME = re.compile(
 MEMORY_SHARE_MAX = 0.85
 """Most of a function's memory that blocks and runtime may take (design: serverless.md, Groups and blocks)."""
 
+FUNCTIONS_MAX = 100_000
+"""Most functions of a plan: what none of the platforms has; more is a slip."""
+
 
 class FunctionId(NamedTuple):
     """One function of a plan: block (row, column) of the operators of group `group`."""
@@ -97,6 +100,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         """Refuse a plan that contradicts itself. Raises ValueError, which msgspec turns into a validation error."""
+        functions = self.groups * self.rows * self.columns
+        if functions > FUNCTIONS_MAX:
+            raise ValueError(f"groups x rows x columns are {functions} functions, more than {FUNCTIONS_MAX}")
         if self.dealing in {"listed", "clustered"} and self.listed is None:
             raise ValueError(f"dealing '{self.dealing}' needs the groups of every geometry (listed)")
         if self.listed is not None and any(len(groups) != self.groups for groups in self.listed):

@@ -66,7 +66,7 @@ def test_every_cell_is_scanned_once_in_the_order_that_smartscan_gives_in_one_pro
 
 
 def test_a_coordinator_killed_in_a_layer_costs_only_what_the_buffer_did_not_hold(folder: Path) -> None:
-    verdict = demo(folder, "--layers", "2", "--fault", "coordinator")
+    verdict = demo(folder, "--layers", "2", "--fault", "coordinator", "--time-scale", "0.1")
     assert verdict["every_cell_once"]
     assert verdict["orders_equal"] == verdict["orders_checked"] == 2
     struck = [stretch for stretch in verdict["stretches"] if stretch["layer"] == 1]

@@ -38,6 +38,11 @@ def test_plan_that_contradicts_itself_is_refused(changes: dict[str, object]) -> 
         msgspec.convert({"part": "0" * 64, **changes}, Plan)
 
 
+def test_plan_of_more_functions_than_any_platform_has_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="are 200000 functions, more than 100000"):
+        msgspec.json.decode(b'{"part": "a", "groups": 1000, "rows": 20, "columns": 10}', type=Plan)
+
+
 @given(cells=st.integers(1, 60), groups=st.integers(1, 12), seed=st.integers(0, 99))
 def test_every_dealing_gives_each_cell_one_group_and_groups_of_equal_size(
     cells: int, groups: int, seed: int

@@ -85,6 +85,7 @@ class Watch:
         )
         if any(fault.kind in SILENT for fault in world.schedule):
             self._quiet_s += PING_S
+        self._evicted = any(fault.kind == "evicted" for fault in world.schedule)
 
     def observe(self, happening: Happening) -> None:
         """Check what just happened."""
@@ -200,10 +201,20 @@ class Watch:
     def _recovered(self, handover: Handover, at_s: float) -> None:
         """7: after the last fault and the time to recover, windows are decided."""
         setup = self._world.setup
+        if self._evicted and handover.window == 0 and at_s > self._world.last_fault_s:
+            # Nobody hears of an eviction: it is found when the function is asked next, at the latest in this layer.
+            self._quiet_s, self._evicted = max(self._quiet_s, at_s + FUNCTIONS_RECOVERY_S), False
         needed = LOOKAHEAD_SAFE if setup.engine == "inline" else LOOKAHEAD_SPARE
         safe = setup.lookahead is None or setup.lookahead >= needed
         safe = safe and setup.engine != "on_demand"  # an invocation a window takes as long as the shortest windows
-        if at_s < self._quiet_s or not self._orderly or self._refused or not safe or setup.printers > 1:
+        if (
+            self._evicted
+            or at_s < self._quiet_s
+            or not self._orderly
+            or self._refused
+            or not safe
+            or setup.printers > 1
+        ):
             return
         cause, decided = handover.outcome.value, handover.source == "coordinator"
         _hold(
