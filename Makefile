@@ -52,9 +52,9 @@ release: $(VENV)/.dev  ## Build dist/: wheel, source, Debian package, lists of w
 
 lock: $(VENV)/.dev  ## Renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile pyproject.toml --extra cloud --extra recording --extra http --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --extra mqtt --extra http --extra recording --extra camera -c requirements.lock --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-agent.lock
-	@$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra cloud --extra recording --extra http --no-strip-extras --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra mqtt --extra http --extra recording --extra camera -c requirements.lock --no-strip-extras --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-agent.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock --no-strip-extras --universal --python-version 3.11 --generate-hashes --quiet --no-header -o requirements-dev.lock
 
 clean:           ## Remove environments, caches and the demo's folder
 	rm -rf $(VENV) $(VENV)-agent $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
