@@ -4,6 +4,9 @@ A job needs `cost / window` of what computes it: a product and the choice of a c
 Where running jobs are late all the same (others use the processors as well), no new one is taken either.
 The loop's thread is one; products share the machine's processors with it. What does not fit below `load_max` of
 either is refused: one printer on its fallback order is better than twenty that all miss windows.
+
+A printer scans one cell at a time, whatever jobs it has open: it needs what its most demanding one does, and a job
+that it left for another has no place any more. So one that was taken over cannot fill the coordinator with jobs.
 """
 
 from __future__ import annotations
@@ -58,6 +61,14 @@ class Load:
         """The share of what is scarcer."""
         return max(self.loop, self.cores)
 
+    def with_other(self, other: Load) -> Load:
+        """Return what two printers need together."""
+        return Load(self.loop + other.loop, self.cores + other.cores)
+
+    def at_least(self, other: Load) -> Load:
+        """Return what one printer needs that does either."""
+        return Load(max(self.loop, other.loop), max(self.cores, other.cores))
+
 
 @dataclass(slots=True)
 class _Job:
@@ -75,7 +86,8 @@ class Admission:
         load_max: share of them, and of the loop's thread, that jobs may need together.
         late_share: share of turns that were given too late, of late.
 
-    A job that lost its connection keeps its place for `rejoin_s`, and a job that has a place is never refused.
+    A job that lost its connection keeps its place for `rejoin_s`, and a job that has a place is never refused; nor
+    is another one of the same printer that needs no more.
     """
 
     def __init__(self, cores: float, load_max: float, rejoin_s: float, jobs_max: int = 1000) -> None:
@@ -90,7 +102,7 @@ class Admission:
         self.load_max = load_max
         self._rejoin_s = rejoin_s
         self._jobs_max = jobs_max
-        self._jobs: dict[str, _Job] = {}
+        self._printers: dict[str, dict[str, _Job]] = {}
         self._costs: OrderedDict[str, Cost] = OrderedDict()
         self._beside_s = MESSAGES_S
         self._windows = 0
@@ -133,7 +145,7 @@ class Admission:
     def turns_given(self, given: int, late: int) -> None:
         """Take how many turns were given in all, and how many of them too late: now and then."""
         new, new_late = given - self._turns[0], late - self._turns[1]
-        if new >= WINDOWS_MEASURED or not self._jobs:
+        if new >= WINDOWS_MEASURED or not self._printers:
             self._turns = (given, late)
             self.late_share += ((new_late / new if new else 0.0) - self.late_share) / 4
 
@@ -144,69 +156,94 @@ class Admission:
 
     # --- jobs -------------------------------------------------------------------------------------------------
 
-    def open(self, job: str, part: str, window_s: float, now_s: float) -> None:
-        """Give `job` a place. Raises Overloaded, with figures, where there is none.
+    def open(self, printer: str, job: str, part: str, window_s: float, now_s: float) -> None:
+        """Give `job` of `printer` a place. Raises Overloaded, with figures, where there is none.
 
         part: digest; its cost was measured.
         window_s: mean window of the part, seconds.
         """
         self._forget(now_s)
-        known = self._jobs.get(job)
+        jobs = self._printers.get(printer, {})
+        known = jobs.get(job)
         if known is not None:
             known.connections += 1
             known.left_s = None
             return
-        own, load = self._of(part, window_s), self.load()
-        most = max(load.loop + own.loop, load.cores + own.cores)
+        open_jobs = {name: one for name, one in jobs.items() if one.left_s is None}
+        made = _Job(part, window_s)
+        others = {name: of for name, of in self._printers.items() if name != printer}
+        needed = self._together(others)
+        before, after = self._most(jobs), self._most({**open_jobs, job: made})
+        grows = not jobs or after.loop > before.loop or after.cores > before.cores
         late = self.late_share > LATE_MAX
-        if self._jobs and (late or most > self.load_max or len(self._jobs) >= self._jobs_max):
+        full = needed.with_other(after).most > self.load_max or late
+        beside = self.jobs - len(jobs) + len(open_jobs)
+        if (others and grows and full) or beside >= self._jobs_max:
             needs = (
-                f"they need {load.loop:.0%} of the loop's thread and {load.cores:.0%} of {self.cores:g} processors"
+                f"other printers need {needed.loop:.0%} of the loop's thread and {needed.cores:.0%} of "
+                f"{self.cores:g} processors"
             )
-            more = f"this job {own.loop:.1%} and {own.cores:.1%} more"
+            more = f"this one {after.loop:.1%} and {after.cores:.1%} more"
             limit = (
                 f"the limit is {self.load_max:.0%} (limits.load_max), and {self._jobs_max} jobs (limits.jobs_max)"
             )
             lateness = f"; {self.late_share:.0%} of their turns are late" if late else ""
             raise Overloaded(
-                f"no room for another job beside {len(self._jobs)}",
+                f"no room for another job beside {beside}",
                 why=f"{needs}, {more}; {limit}{lateness}",
                 remedy="wait for a job to end, use more or faster processors, or another coordinator",
             )
-        self._jobs[job] = _Job(part, window_s)
+        self._printers[printer] = {**open_jobs, job: made}
 
-    def left(self, job: str, now_s: float) -> None:
+    def left(self, printer: str, job: str, now_s: float) -> None:
         """Note that a connection of `job` was lost: its place is kept for a while."""
-        known = self._jobs.get(job)
+        known = self._printers.get(printer, {}).get(job)
         if known is not None:
             known.connections -= 1
             if known.connections == 0:
                 known.left_s = now_s
 
-    def close(self, job: str) -> None:
+    def close(self, printer: str, job: str) -> None:
         """Note that `job` is over: its place is free."""
-        self._jobs.pop(job, None)
+        jobs = self._printers.get(printer, {})
+        jobs.pop(job, None)
+        if not jobs:
+            self._printers.pop(printer, None)
 
     def load(self) -> Load:
-        """Return what all jobs with a place need together."""
-        each = [self._of(job.part, job.window_s) for job in self._jobs.values()]
-        return Load(sum(one.loop for one in each), sum(one.cores for one in each))
+        """Return what all printers with a place need together."""
+        return self._together(self._printers)
 
     @property
     def jobs(self) -> int:
         """Jobs that have a place."""
-        return len(self._jobs)
+        return sum(len(jobs) for jobs in self._printers.values())
 
-    def _of(self, part: str, window_s: float) -> Load:
-        cost = self.cost(part)
-        return Load(cost.loop_s / window_s, (cost.loop_s + cost.product_s) / window_s / self.cores)
+    @property
+    def printers(self) -> int:
+        """Printers that have jobs with a place."""
+        return len(self._printers)
+
+    def _together(self, printers: dict[str, dict[str, _Job]]) -> Load:
+        load = Load()
+        for jobs in printers.values():
+            load = load.with_other(self._most(jobs))
+        return load
+
+    def _most(self, jobs: dict[str, _Job]) -> Load:
+        """Return what one printer needs for any of its jobs."""
+        load = Load()
+        for job in jobs.values():
+            load = load.at_least(self._of(job))
+        return load
+
+    def _of(self, job: _Job) -> Load:
+        cost = self.cost(job.part)
+        return Load(cost.loop_s / job.window_s, (cost.loop_s + cost.product_s) / job.window_s / self.cores)
 
     def _forget(self, now_s: float) -> None:
         """Let go of the places of jobs that did not come back."""
-        gone = [
-            name
-            for name, job in self._jobs.items()
-            if job.left_s is not None and now_s - job.left_s > self._rejoin_s
-        ]
-        for name in gone:
-            del self._jobs[name]
+        for printer, jobs in list(self._printers.items()):
+            for name, job in list(jobs.items()):
+                if job.left_s is not None and now_s - job.left_s > self._rejoin_s:
+                    self.close(printer, name)

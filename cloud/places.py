@@ -25,6 +25,7 @@ class Place:
     Attributes:
         admission: the jobs of the coordinator.
         rates: of the printer, over all its connections.
+        printer: whose token it has.
         accept_up_to: told how large a message may be from now on, bytes.
         job: the job that has a place, empty before.
         part: digest of its part.
@@ -33,6 +34,7 @@ class Place:
 
     admission: Admission
     rates: Rates
+    printer: str = ""
     accept_up_to: Callable[[int], None] = _any_size
     job: str = ""
     part: str = ""
@@ -46,7 +48,7 @@ class Place:
     def take(self, job: str, part: str, prepared: PreparedPart, now_s: float) -> None:
         """Give `job` a place. Raises Overloaded where it would make running ones late."""
         self.admission.measured(part, prepared.cost)
-        self.admission.open(job, part, prepared.window_s, now_s)
+        self.admission.open(self.printer, job, part, prepared.window_s, now_s)
         self.job, self.part, self.step_s = job, part, prepared.part.process.step_s
 
     def due_s(self, now_s: float, ahead: int, elements: int) -> float:
@@ -68,8 +70,8 @@ class Place:
     def left(self, now_s: float) -> None:
         """Note that the connection is over; the job's place is kept for a while."""
         if self.job:
-            self.admission.left(self.job, now_s)
+            self.admission.left(self.printer, self.job, now_s)
 
     def close(self) -> None:
         """Note that the job is over."""
-        self.admission.close(self.job)
+        self.admission.close(self.printer, self.job)

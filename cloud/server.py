@@ -277,7 +277,7 @@ class Coordinator:
             self._pool,
             self._settings,
             self.ledger,
-            Place(self.admission, self._rates_of(printer), connection.accept_up_to),
+            Place(self.admission, self._rates_of(printer), printer, connection.accept_up_to),
         )
         self._sessions[session] = connection.token_sha256
         self._strangers.printer(connection.host, 1)

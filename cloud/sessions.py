@@ -237,7 +237,7 @@ class PrinterSession:
             await self.refuse("bad_message", str(error), CLOSE_POLICY_VIOLATION)
             return
         try:
-            self._place.take(self._bill_key(job), job.part, prepared, asyncio.get_running_loop().time())
+            self._place.take(job.job, job.part, prepared, asyncio.get_running_loop().time())
         except Overloaded as error:
             await self.refuse("busy", str(error), CLOSE_TRY_AGAIN_LATER)
             return

@@ -336,12 +336,12 @@ async def test_a_busy_coordinator_is_asked_again_until_it_has_room(
 ) -> None:
     async with coordinator(tmp_path, square_folder.parent) as (running, token_file):
         running.admission.load_max = 0.0
-        running.admission.open("other/job", square.digest, 0.04, 0.0)
+        running.admission.open("other", "job", square.digest, 0.04, 0.0)
         async with linked(url_of(running), square.digest, token_file) as (uplink, heard):
             for _ in range(2):
                 refused = await heard.next(RefusedError)
                 assert (refused.code, refused.fatal) == ("busy", False)
                 assert "no room for another job" in refused.what
             assert not uplink.ready
-            running.admission.close("other/job")
+            running.admission.close("other", "job")
             await heard.next(JobReady)
