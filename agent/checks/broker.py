@@ -22,7 +22,7 @@ async def check_broker(settings: AgentConfiguration) -> Finding:
     topic = f"{base_topic(mqtt.site, settings.printer.name)}/{CHECK_TOPIC}"
     connector = Connector(mqtt, f"cosmic-check-{uuid.uuid4().hex[:8]}", lambda: Will(topic, b"", retain=False))
     try:
-        async with connector.client() as client:
+        async with connector.connected() as client:
             await client.publish(topic, b"", qos=QOS)
     except connector.failures as error:
         raise ConfigurationError(

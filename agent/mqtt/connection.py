@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.configuration import Mqtt
+from agent.names import Names
 from cosmic.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,12 +43,15 @@ class Connector:
         failures: what an attempt or a connection may fail with, beside OSError.
     """
 
-    def __init__(self, settings: Mqtt, identifier: str, will: Callable[[], Will]) -> None:
+    def __init__(
+        self, settings: Mqtt, identifier: str, will: Callable[[], Will], names: Names | None = None
+    ) -> None:
         """Read what is needed to connect.
 
         will: called for every connection, says what the broker is to publish when that connection is lost.
         identifier: the client's name at the broker. It is the same at every connection: a broker ends the older of
             two connections of one name, so that a connection that died unnoticed can never speak after this one.
+        names: looks the broker's name up; None: the system does.
         Raises ConfigurationError when the extra is not installed, or a password or certificate cannot be read.
         """
         self._aiomqtt = _import()
@@ -56,6 +61,7 @@ class Connector:
         self._password = _password(settings)
         self._tls = _tls_context(settings)
         self._will = will
+        self._names = names or Names()
         self._logger = logging.getLogger("agent.mqtt")
         self._logger.setLevel(logging.CRITICAL + 1)  # what matters is logged where it is handled
 
@@ -63,6 +69,25 @@ class Connector:
     def address(self) -> str:
         """The broker's host and port."""
         return f"{self._settings.host}:{self._port}"
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[aiomqtt.Client]:
+        """Give a connected client, disconnected at the end. Raises one of `failures`."""
+        await self._name_is_known()
+        async with self.client() as client:
+            yield client
+
+    async def _name_is_known(self) -> None:
+        """Return once the broker's name has an address. Raises OSError where it has none, or none in time.
+
+        The client looks it up itself, on a thread that it would hold for as long as a name server is silent.
+        """
+        try:
+            async with asyncio.timeout(self._settings.answer_s):
+                await self._names.addresses(self._settings.host, self._port)
+        except TimeoutError:
+            why = f"no name server has answered within {self._settings.answer_s:g} s (mqtt.answer_s)"
+            raise OSError(f"the address of {self._settings.host} is not known yet: {why}") from None
 
     def client(self) -> aiomqtt.Client:
         """Return a client that is not yet connected. Call it on the event loop."""

@@ -91,7 +91,7 @@ class Reconnecting:
     async def _run(self) -> None:
         while not self.closing:
             try:
-                async with self._connector.client() as client:
+                async with self._connector.connected() as client:
                     await self._live(client)
             except self._connector.failures as error:
                 self._say_down(f"{error}" or type(error).__name__)

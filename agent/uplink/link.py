@@ -10,13 +10,14 @@ import random
 from typing import Protocol
 
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
-from websockets.typing import Subprotocol
 
 from agent.configuration import Uplink as UplinkSettings
+from agent.names import Names
 from agent.uplink.backoff import Backoff
 from agent.uplink.credentials import read_token, tls_context
+from agent.uplink.dialling import dial
 from agent.uplink.refusals import refusal_of, refused_job
 from cosmic.errors import ConfigurationError, ProtocolError, RefusedError
 from protocol.limits import SUBPROTOCOL, Limits
@@ -67,8 +68,16 @@ class Uplink:
         layer: the layer that was started on this connection, None when there is none.
     """
 
-    def __init__(self, settings: UplinkSettings, job: OpenJob, listener: LinkListener, *, seed: int = 0) -> None:
-        """Prepare; `run` connects.
+    def __init__(
+        self,
+        settings: UplinkSettings,
+        job: OpenJob,
+        listener: LinkListener,
+        *,
+        seed: int = 0,
+        names: Names | None = None,
+    ) -> None:
+        """Prepare; `run` connects. `names`: looks up the coordinator's; None: the system does.
 
         Raises ConfigurationError when the token or the certificates cannot be read.
         """
@@ -79,6 +88,7 @@ class Uplink:
         self._listener = listener
         self._token = read_token(settings)
         self._tls = tls_context(settings)
+        self._names = names or Names()
         self._backoff = Backoff(
             settings.backoff_min_s,
             settings.backoff_max_s,
@@ -170,19 +180,7 @@ class Uplink:
     async def _connect_and_serve(self) -> None:
         settings = self._settings
         await self._read_files()
-        async with connect(
-            settings.url,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            compression=None,
-            additional_headers={"Authorization": f"Bearer {self._token}"},
-            ssl=self._tls,
-            max_size=settings.message_bytes_max,
-            open_timeout=settings.connect_s,
-            close_timeout=1.0,
-            ping_interval=settings.ping_interval_s,
-            ping_timeout=settings.ping_timeout_s,
-            proxy=None,
-        ) as socket:
+        async with dial(settings, self._token, self._tls, self._names) as socket:
             if socket.subprotocol != SUBPROTOCOL:
                 raise RefusedError(
                     "the coordinator agreed on no version",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from pathlib import Path
 
+from tests.faults.libraries import no_compiler, preloaded
 from tests.faults.row import ALL_OF_IT, AT_ONCE, HANGING, REFUSED, SILENT, Row, middle
 from tests.faults.stage import Stage
 
@@ -123,6 +125,29 @@ async def unknown_name(stage: Stage) -> None:
     await stage.start_agent()
 
 
+async def silent_name_server(stage: Stage) -> None:
+    """Whoever looks the coordinator's name up waits, for longer than the agent does, again and again."""
+    library, silent = await preloaded(stage, "resolver"), stage.folder / "name-server"
+    silent.write_bytes(b"\0")
+    name = "coordinator.plant.invalid"
+    stage.agent_environment |= {"LD_PRELOAD": library, "NAME_SERVER": str(silent), "HANGING_NAME": name}
+    stage.url = f"ws://{name}:{stage.proxy.port}/v1/agent"
+    await middle(stage)
+    stage.strikes()
+    answer(silent, b"\1")
+    stage.proxy.reset()
+    await stage.agent.event("link", link="down", code="name_server")
+    await stage.window(1, 0)  # another layer, its frame and all that threads do for it
+    answer(silent, b"\0")
+    stage.over()
+
+
+def answer(silent: Path, byte: bytes) -> None:
+    """Have a name server fall silent (1), or answer (0)."""
+    with silent.open("r+b") as file:
+        file.write(byte)
+
+
 async def tls_stalls(stage: Stage) -> None:
     """New connections are taken, and nobody answers the TLS handshake, until one was given up."""
     certificate, key = make_certificate(stage)
@@ -163,5 +188,8 @@ ROWS = [
     Row("stall-long", "stall on the way down until noticed", stalled_long, HANGING),
     Row("no-network", "no coordinator at the start; it comes in a layer", no_network_at_start, REFUSED),
     Row("dns", "the coordinator's name is not known", unknown_name),
+    Row(
+        "dns-silent", "connection lost, then a silent name server", silent_name_server, HANGING, missing=no_compiler
+    ),
     Row("tls-stall", "connection lost, then TLS handshakes that stall", tls_stalls, ALL_OF_IT),
 ]

@@ -7,17 +7,17 @@ import os
 import shutil
 import struct
 import subprocess
+import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import Self
 
+from tests.faults.libraries import no_compiler, preloaded
 from tests.faults.network import link_down
 from tests.faults.processes import command
 from tests.faults.row import ALL_OF_IT, HANGING, Row, middle
 from tests.faults.stage import Stage
 
 FILE_BYTES_MAX = 20_000
-WALL_CLOCK = Path(__file__).with_name("wall_clock.c")
 AGENT_ADDRESS, COORDINATOR_ADDRESS = "10.91.0.1", "10.91.0.2"
 
 
@@ -27,6 +27,22 @@ AGENT_ADDRESS, COORDINATOR_ADDRESS = "10.91.0.1", "10.91.0.2"
 async def disk_full(stage: Stage) -> None:
     """No file can grow beyond a limit of the system's, reached in the middle of a layer."""
     stage.agent_through = ["prlimit", f"--fsize={FILE_BYTES_MAX}"]
+    stage.strikes()
+    await stage.start()
+    await stage.agent.event("recording_stopped")
+
+
+async def file_system_full(stage: Stage) -> None:
+    """The file system of the recordings has no room left, in the middle of a layer.
+
+    It is one of the agent's own, in a mount namespace; what is on it is copied out of there at the end.
+    """
+    small = stage.folder / "small"
+    small.mkdir()
+    stage.recordings.mkdir()
+    story = f'mount -t tmpfs -o size={FILE_BYTES_MAX} cosmic "$0" && "$@"; cp -r "$0/." "{stage.recordings}"'
+    stage.agent_through = ["unshare", "--mount", "sh", "-c", story, str(small), "setpriv", "--pdeathsig", "KILL"]
+    stage.agent_sections["recording"] = {"directory": str(small)}
     stage.strikes()
     await stage.start()
     await stage.agent.event("recording_stopped")
@@ -71,10 +87,9 @@ def clock(hours: int) -> Row:
     """Return the row of a wall clock that is set by `hours` in the middle of a layer."""
 
     async def story(stage: Stage) -> None:
-        library, offset = stage.folder / "wall_clock.so", stage.folder / "offset"
-        await asyncio.to_thread(_run, ["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(WALL_CLOCK)])
+        library, offset = await preloaded(stage, "wall_clock"), stage.folder / "offset"
         offset.write_bytes(struct.pack("q", 0))
-        stage.agent_environment |= {"LD_PRELOAD": str(library), "WALL_CLOCK": str(offset)}
+        stage.agent_environment |= {"LD_PRELOAD": library, "WALL_CLOCK": str(offset)}
         await middle(stage)
         stage.strikes()
         with offset.open("r+b") as file:
@@ -86,11 +101,6 @@ def clock(hours: int) -> Row:
         assert abs((last - first).total_seconds() - hours * 3600) < 600, "the agent saw another wall time"
 
     return Row(f"clock{hours:+d}h", f"wall clock set by {hours:+d} h", story, missing=no_compiler)
-
-
-def no_compiler() -> str:
-    """Return why the clock of one process cannot be set here."""
-    return "" if shutil.which("cc") else "there is no C compiler to make tests/faults/wall_clock.c"
 
 
 # --- a cable --------------------------------------------------------------------------------------------------
@@ -174,6 +184,16 @@ def no_namespaces() -> str:
     return "" if tried.returncode == 0 else "network namespaces are not allowed here"
 
 
+def no_mounts() -> str:
+    """Return why no process can have a file system of its own here."""
+    if os.geteuid() != 0:
+        return "mount namespaces need root"
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=16k", "cosmic", folder]
+        tried = subprocess.run(words, capture_output=True, check=False)
+    return "" if tried.returncode == 0 else "mount namespaces are not allowed here"
+
+
 def _run(words: list[str]) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
@@ -182,6 +202,7 @@ ROWS = [
     Row("cable-brief", "cable cut for 0.5 s (veth down)", cable_cut_briefly, ALL_OF_IT, missing=no_namespaces),
     Row("cable", "cable cut until noticed (veth down)", cable_cut, HANGING, missing=no_namespaces),
     Row("disk-full", f"no file can grow beyond {FILE_BYTES_MAX // 1000} kB", disk_full, loses=True),
+    Row("file-system-full", "file system of the recordings full", file_system_full, loses=True, missing=no_mounts),
     Row("disk-read-only", "folder of recordings cannot be written", disk_read_only, loses=True),
     clock(1),
     clock(-1),

@@ -10,10 +10,11 @@ from tests.faults.matrix import BY_NAME, Result, run_row
 from tests.faults.stage import QUICK, Seen, make_part
 from thermal.part import Part
 
-FAULTS = ["cut-down", "half-open", "agent-kill", "disk-full", "cable"]
+FAULTS = ["cut-down", "half-open", "agent-kill", "disk-full", "dns-silent", "cable"]
 
 WHAT_IS_SEEN = {
     "half-open": "silent",
+    "dns-silent": "no name server has answered",
     "cable": "silent",
     "agent-kill": "before this agent had handed a cell over",
 }

@@ -16,6 +16,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
+from agent.configuration import Uplink
 from tests.support.virtual_processes import Process, current
 
 PING_S = 6.0
@@ -133,9 +134,9 @@ class Network:
         self.latency_s = 0.002
         self.bytes_s = 12.5e6
 
-    def connect(self, url: str, **_options: Any) -> Connecting:
-        """Stand where websockets' `connect` stands. The printer's name is in `url`: `ws://memory/NAME`."""
-        return Connecting(self, url.rpartition("/")[2])
+    def dial(self, settings: Uplink, *_options: Any) -> Connecting:
+        """Stand where the agent's `dial` stands. The printer's name is in `settings.url`: `ws://memory/NAME`."""
+        return Connecting(self, settings.url.rpartition("/")[2])
 
     def open(self, printer: str) -> End:
         """Open a connection. Raises ConnectionRefusedError when nobody listens."""

@@ -205,7 +205,7 @@ class World:
         self.loop.set_exception_handler(self._unhandled)
         with ExitStack() as stack:
             for target, stand_in in (
-                ("agent.uplink.link.connect", self.network.connect),
+                ("agent.uplink.link.dial", self.network.dial),
                 ("agent.driver.socket.printer.listen", self._listen),
                 ("agent.mqtt.payloads.now", self._now),
                 ("agent.mqtt.publisher.now", self._now),
@@ -213,6 +213,7 @@ class World:
             ):
                 stack.enter_context(patch(target, stand_in))
             stack.enter_context(patch.object(Connector, "client", _method(self.client)))
+            stack.enter_context(patch.object(Connector, "_name_is_known", _at_once))
             stack.enter_context(patch.object(time, "time", self._wall_s))
             for module, clock in itertools.product((layers, prepared, inline), ("perf_counter", "thread_time")):
                 if hasattr(module, clock):  # what is measured on this machine must not be seen
@@ -250,6 +251,10 @@ def log_of(world: World) -> bytes:
 def _method(function: Any) -> Any:
     """Return `function` as a method: it is given whose it is."""
     return lambda owner: function(owner)  # noqa: PLW0108  a bound method would not be
+
+
+async def _at_once(_connector: Connector) -> None:
+    """Know the broker's name."""
 
 
 def _plain(value: Any) -> Any:
