@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud.snapshots import Snapshots
+from cosmic.errors import EngineError
 
 SNAPSHOT_BYTES_MAX = 16 * 1024 * 1024
 """Default room for states to go back to, bytes a layer."""
@@ -174,17 +176,29 @@ class LayerController:
         """Take the operator's result of `carry`: `y = M_c theta`, float64[n].
 
         Returns R predicted at the end of that window, or None for a result that a deviation made useless.
+        Raises EngineError for one that is not finite, and stays where it was. R shows it: there is no look at all
+        values beside the one that R takes.
         """
         if carry is not self._carry:
             return None
+        with np.errstate(invalid="ignore", over="ignore"):
+            theta = self._scan.advance(y, carry.cell)
+            uniformity = self._scan.uniformity(theta)
+        if not isfinite(uniformity):
+            raise EngineError(
+                "a product is not finite",
+                where=f"cells of {carry.length} elements",
+                why="blocks, operator or map hold values that no temperature has",
+                remedy="build the part's operators again, and check its process settings",
+            )
         self._carry = None
-        self._theta = self._scan.advance(y, carry.cell)
+        self._theta = theta
         self._position += 1
         if carry.window < self._first_undecided:
             self.caught_up += 1
         self._snapshots.keep(self._position, self._theta)
         self._snapshots.forget_before(min(self._printed, self._position))
-        return self._scan.uniformity(self._theta)
+        return uniformity
 
     def guess(self, carry: Carry) -> Sequence[int]:
         """Return the cells that may well follow the one of `carry`, the likeliest first; the known one if it is."""

@@ -125,12 +125,14 @@ class LayerLoop:
         if self._turns is not None and self._due_s is not None:
             ahead = self.controller.ahead(carry)
             self._turns.due_s = self._due_s(asyncio.get_running_loop().time(), ahead, carry.length)
-        y = await self._apply(carry)
-        self._ledger.product(perf_counter() - started_s)
-        began_s = thread_time()
-        uniformity = self.controller.carried(carry, y)
+        try:
+            uniformity = await self._product(carry, started_s)
+        except EngineError as error:  # once more before the layer is given up
+            self._retries += 1
+            self._ledger.product_failed()
+            structlog.get_logger().warning("product_failed", layer=self.controller.layer, cause=str(error))
+            uniformity = await self._product(carry, started_s)
         self._spent_s += perf_counter() - started_s
-        self._told_costs(self._loop_s + thread_time() - began_s)
         if uniformity is not None:
             self._uniformity = uniformity
             if self._held is not None and self._held[0].window == carry.window:
@@ -142,15 +144,22 @@ class LayerLoop:
         spent = Cost() if self._turns is None else self._turns.spent
         self._costs(Cost(spent.product_s, spent.loop_s + loop_s))
 
-    async def _apply(self, carry: Carry) -> Any:
-        """Return the operator's result; asked twice before the layer is given up."""
+    async def _product(self, carry: Carry, started_s: float) -> float | None:
+        """Apply the operator and go on from its result; return R. Raises EngineError, changing nothing."""
+        y = await self._work.apply(carry.cell, carry.theta, self._guess(carry))
+        self._ledger.product(perf_counter() - started_s)
+        began_s = thread_time()
         try:
-            return await self._work.apply(carry.cell, carry.theta, self._guess(carry))
+            uniformity = self.controller.carried(carry, y)
         except EngineError as error:
-            self._retries += 1
-            self._ledger.product_failed()
-            structlog.get_logger().warning("product_failed", layer=self.controller.layer, cause=str(error))
-        return await self._work.apply(carry.cell, carry.theta, self._guess(carry))
+            suspects = self._work.suspects(carry.cell)
+            if not suspects:
+                raise
+            raise EngineError(
+                error.what, where=f"{suspects}, {error.where}", why=error.why, remedy=error.remedy
+            ) from None
+        self._told_costs(self._loop_s + thread_time() - began_s)
+        return uniformity
 
     def _guess(self, carry: Carry) -> Guess:
         return lambda: self.controller.guess(carry)

@@ -32,7 +32,7 @@ class LayerWork(Protocol):
     """One layer's part of an engine: applies `M_c` of its cells, window after window."""
 
     async def apply(self, cell: int, theta: NDArray[np.float64], guess: Guess | None = None) -> NDArray[np.float64]:
-        """Return `M_c theta`, a new float64[n].
+        """Return `M_c theta`, a new float64[n]. Whether its values are finite is looked at where R is computed.
 
         theta: float64[n], K above ambient; not changed.
         guess: for engines that prepare the next window; None where nothing can be guessed.
@@ -53,6 +53,10 @@ class LayerWork(Protocol):
 
     def figures(self) -> dict[str, Any]:
         """Return what the layer's log line says of the engine's work; empty for nothing."""
+        ...
+
+    def suspects(self, cell: int) -> str:
+        """Return who gave the values of the last product, that of `cell`, that are not finite; empty: not known."""
         ...
 
 
@@ -101,6 +105,8 @@ class TellsWorkers(Protocol):
 class _Applies(Protocol):
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
+    def suspects(self, geometry: int, cell: int) -> str: ...
+
 
 class SharedLayer:
     """A layer of an engine that has nothing to prepare or to end for a single layer."""
@@ -123,3 +129,7 @@ class SharedLayer:
     def figures(self) -> dict[str, Any]:
         """Return nothing: the layer's own line says all."""
         return {}
+
+    def suspects(self, cell: int) -> str:
+        """See LayerWork."""
+        return self._engine.suspects(self._geometry, cell)

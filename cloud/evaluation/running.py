@@ -172,6 +172,11 @@ class _Alone:
         """Nothing to say."""
         return {}
 
+    def suspects(self, cell: int) -> str:
+        """Nobody."""
+        del cell
+        return ""
+
 
 def run_inline(
     part: Part, operator: Operator, taken_s: float, settings: Settings, maps: Sequence[NDArray[np.float32]]

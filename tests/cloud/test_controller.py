@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cloud.controller import Carry, Decision, Idle, LayerController
+from cosmic.errors import EngineError
 from tests.cloud.conftest import a_map
 from thermal.operators import Polynomial
 from thermal.order import order_layer
@@ -119,6 +120,23 @@ def test_result_that_a_deviation_made_useless_is_dropped(part: Part, small_map: 
     assert bench.controller.observe(1, [other], 0)
     assert bench.controller.carried(carry, carry.theta) is None
     assert [other] + [decision.cell for decision in bench.decisions()] == bench.expected([other])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_result_that_is_not_finite_is_named_and_changes_nothing(
+    part: Part, small_map: NDArray[np.float32], value: float
+) -> None:
+    bench = Bench(part, small_map)
+    bench.step()
+    carry = bench.controller.step()
+    assert isinstance(carry, Carry)
+    y = bench.operator.apply(carry.length, carry.theta)
+    wrong = y.copy()
+    wrong[-1] = value
+    with pytest.raises(EngineError, match="a product is not finite"):
+        bench.controller.carried(carry, wrong)
+    assert bench.controller.carried(carry, y) is not None
+    assert [bench.controller.order[0]] + [decision.cell for decision in bench.decisions()] == bench.expected()
 
 
 def test_result_that_a_deviation_leaves_valid_is_used(part: Part, small_map: NDArray[np.float32]) -> None:

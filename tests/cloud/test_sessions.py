@@ -354,11 +354,12 @@ async def test_connection_cut_in_a_layer_leaves_nothing_behind(
 
 
 class Failing:
-    """An engine of which some products fail."""
+    """An engine of which some products fail, with an error or with a value that is none."""
 
-    def __init__(self, engine: Any, fails: Callable[[int], bool]) -> None:
+    def __init__(self, engine: Any, fails: Callable[[int], bool], wrong: float | None = None) -> None:
         self._engine = engine
         self._fails = fails
+        self._wrong = wrong
         self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -368,28 +369,37 @@ class Failing:
         del job
         return SharedLayer(self, geometry)
 
+    def suspects(self, geometry: int, cell: int) -> str:
+        return f"worker of cell {cell} of geometry {geometry}"
+
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         self.asked += 1
-        if self._fails(self.asked):
+        fails = self._fails(self.asked)
+        if fails and self._wrong is None:
             raise EngineError("no product", where="test")
         result: NDArray[np.float64] = await self._engine.apply(geometry, cell, theta)
+        if fails:
+            result[0] = self._wrong
         return result
 
 
-async def put_in(coordinator: Running, part: Part, fails: Callable[[int], bool]) -> None:
+async def put_in(
+    coordinator: Running, part: Part, fails: Callable[[int], bool], wrong: float | None = None
+) -> None:
     entry = coordinator.coordinator._pool._entries[part.digest]
     prepared = entry.loading.result()
     engine = prepared.engine
-    prepared.engine = Failing(engine._engine if isinstance(engine, Failing) else engine, fails)
+    prepared.engine = Failing(engine._engine if isinstance(engine, Failing) else engine, fails, wrong)
 
 
+@pytest.mark.parametrize("wrong", [None, np.nan, np.inf])
 async def test_product_that_fails_once_is_asked_for_again(
-    coordinator: Running, part: Part, map_K: NDArray[np.float32]
+    coordinator: Running, part: Part, map_K: NDArray[np.float32], wrong: float | None
 ) -> None:
     async with coordinator.connect() as socket:
         printer = Printer(socket)
         await printer.open(part)
-        await put_in(coordinator, part, lambda asked: asked % 3 == 0)
+        await put_in(coordinator, part, lambda asked: asked % 3 == 0, wrong)
         await printer.start_layer(0, map_K)
         assert await printer.decided([], 36) == order_layer(part, 0, map_K).order
 
@@ -408,6 +418,21 @@ async def test_product_that_fails_twice_fails_the_layer_and_not_the_job(
         await printer.start_layer(0, map_K, epoch=1, printed=order)
         expected = order_layer(part, 0, map_K).order
         assert await printer.decided(order, 36, epoch=1) == expected
+
+
+async def test_a_product_that_is_not_finite_twice_fails_the_layer_and_names_who_gave_it(
+    coordinator: Running, part: Part, map_K: NDArray[np.float32]
+) -> None:
+    async with coordinator.connect() as socket:
+        printer = Printer(socket)
+        await printer.open(part)
+        await put_in(coordinator, part, lambda asked: asked in {6, 7}, np.nan)
+        await printer.start_layer(0, map_K)
+        await printer.decided([], 6)
+        failed = await printer.hear_a(Failed)
+        assert (failed.code, failed.layer) == ("engine_failed", 0)
+        assert "worker of cell" in failed.message
+        assert "a product is not finite" in failed.message
 
 
 async def test_bug_met_by_one_job_is_logged_and_ends_only_that_job(

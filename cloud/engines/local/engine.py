@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -176,10 +176,19 @@ class LocalEngine:
                     why=f"asked {self._settings.tries_max} times, {self._settings.apply_timeout_ms:g} ms each",
                     remedy="check the machine's memory and load, and the log for why workers ended",
                 )
-            y = vectors.total(theta.size)
-            if not np.isfinite(y).all():
-                raise self._not_finite(geometry, length, group, theta)
-            return y
+            return vectors.total(theta.size)
+
+    def suspects(self, geometry: int, cell: int) -> str:
+        """Return the workers whose partial products, those of the last window, are not finite; see LayerWork."""
+        assert self._vectors is not None
+        rows, columns = block_ranges(self._part.geometries[geometry].elements, self._plan.rows), self._plan.columns
+        _, group = self._asked_of(geometry, cell)
+        wrong = [
+            number
+            for place, number in enumerate(group)
+            if not np.isfinite(self._vectors.partial(place % columns, *rows[place // columns])).all()
+        ]
+        return f"{self.name}, worker {', '.join(map(str, wrong))}" if wrong else ""
 
     async def warm(self, job: str = "") -> WarmReport:
         """Ask every worker for what it holds; those found dead since the last time are loaded again."""
@@ -243,10 +252,7 @@ class LocalEngine:
                 continue
         if vectors.come(group, self._sequence, HERE_S):
             self._took_s[geometry] = perf_counter() - started_s
-            y = vectors.total(theta.size)
-            if not np.isfinite(y).all():
-                raise self._not_finite(geometry, length, group, theta)
-            return y, None
+            return vectors.total(theta.size), None
         self._round = asked = _Round(self._sequence, set(group), started_s)
         vectors.sleep()
         self._take_answers(asked)
@@ -286,25 +292,6 @@ class LocalEngine:
                 remedy="build the part's dense operators again",
             )
         return asked.failed
-
-    def _not_finite(
-        self, geometry: int, length: int, group: Iterable[int], theta: NDArray[np.float64]
-    ) -> EngineError:
-        """Return the error of a product that is not finite, with who gave it."""
-        assert self._vectors is not None
-        rows = block_ranges(theta.size, self._plan.rows)
-        columns = self._plan.columns
-        wrong = [
-            number
-            for place, number in enumerate(group)
-            if not np.isfinite(self._vectors.partial(place % columns, *rows[place // columns])).all()
-        ]
-        return EngineError(
-            "a product is not finite",
-            where=f"geometry {geometry}, cells of {length} elements, worker {', '.join(map(str, wrong))}",
-            why="blocks or map hold values that no temperature has",
-            remedy="build the part's dense operators again",
-        )
 
     def _too_late(self, asked: _Round) -> None:
         """Replace the workers that did not answer in time: what they would still write must not come later."""

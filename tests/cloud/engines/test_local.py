@@ -196,13 +196,6 @@ async def test_layer_given_up_in_the_middle_of_a_window_leaves_the_engine_in_ord
             assert np.array_equal(await engine.apply(0, 25, theta), expected)
 
 
-async def test_result_that_is_not_finite_is_an_engine_error(part: Part, theta: NDArray[np.float64]) -> None:
-    async with loaded(part) as engine:
-        theta[3] = np.inf
-        with pytest.raises(EngineError, match="not finite"):
-            await engine.apply(0, 25, theta)
-
-
 async def test_missing_blocks_are_named_with_the_command_that_makes_them(part: Part) -> None:
     engine = made(part, blocks_rows=3)
     with pytest.raises(EngineError) as error:
@@ -303,9 +296,19 @@ async def test_worker_whose_product_is_not_finite_is_named(
     values[3, 4] = np.nan
     np.save(block, values)
     async with loaded(load_part(copy), (2, 2)) as engine:
-        with pytest.raises(EngineError, match="not finite") as error:
-            await engine.apply(0, 25, theta)
-        assert error.value.where.endswith("worker 2")
+        layer = engine.begin_layer(0)
+        cell = int(np.flatnonzero(part.geometries[0].lengths == 25)[0])
+        for _ in range(2):  # the second is waited for in place
+            y = await layer.apply(cell, theta)
+            assert not np.isfinite(y).all()
+            assert layer.suspects(cell).endswith("worker 2")
+
+
+async def test_nobody_is_named_where_all_products_are_finite(part: Part, theta: NDArray[np.float64]) -> None:
+    async with loaded(part, (2, 2)) as engine:
+        layer = engine.begin_layer(0)
+        await layer.apply(0, theta)
+        assert layer.suspects(0) == ""
 
 
 async def test_values_whose_squares_overflow_are_a_result(part: Part, theta: NDArray[np.float64]) -> None:
