@@ -2,8 +2,9 @@
 
 A job needs `cost / window` of what computes it: a product and the choice of a cell for every window printed.
 Where running jobs are late all the same (others use the processors as well), no new one is taken either.
-The loop's thread is one; products share the machine's processors with it. What does not fit below `load_max` of
-either is refused: one printer on its fallback order is better than twenty that all miss windows.
+The loop's thread is one; products share the machine's processors with it; and an engine of workers has one product
+of its part in work at a time. What does not fit below `load_max` of each is refused: one printer on its fallback
+order is better than twenty that all miss windows.
 
 A printer scans one cell at a time, whatever jobs it has open: it needs what its most demanding one does, and a job
 that it left for another has no place any more. So one that was taken over cannot fill the coordinator with jobs.
@@ -38,36 +39,44 @@ class Overloaded(CosmicError):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Processor seconds for one window.
+    """What one window takes, seconds.
 
     Attributes:
-        product_s: in threads beside the loop.
-        loop_s: on the loop's thread: the choice, messages, and products that are too short for a thread.
+        product_s: of processors, beside the loop's thread: in other threads and in workers on this machine.
+        loop_s: of the loop's thread: the choice, messages, and products that are too short for a thread.
+        engine_s: of the part's engine, during which no other product of the part can be in work; 0 where products
+            do not wait for one another.
     """
 
     product_s: float = 0.0
     loop_s: float = 0.0
+    engine_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What jobs need, as shares: `loop` of the loop's thread, `cores` of all processors of the coordinator."""
+    """What jobs need, as shares: of the loop's thread, of the coordinator's processors, of one part's engine."""
 
     loop: float = 0.0
     cores: float = 0.0
+    engine: float = 0.0
 
     @property
     def most(self) -> float:
-        """The share of what is scarcer."""
-        return max(self.loop, self.cores)
+        """The share of what is scarcest."""
+        return max(self.loop, self.cores, self.engine)
+
+    def exceeds(self, other: Load) -> bool:
+        """Return whether it is more in anything."""
+        return self.loop > other.loop or self.cores > other.cores or self.engine > other.engine
 
     def with_other(self, other: Load) -> Load:
         """Return what two printers need together."""
-        return Load(self.loop + other.loop, self.cores + other.cores)
+        return Load(self.loop + other.loop, self.cores + other.cores, self.engine + other.engine)
 
     def at_least(self, other: Load) -> Load:
         """Return what one printer needs that does either."""
-        return Load(max(self.loop, other.loop), max(self.cores, other.cores))
+        return Load(max(self.loop, other.loop), max(self.cores, other.cores), max(self.engine, other.engine))
 
 
 @dataclass(slots=True)
@@ -129,6 +138,7 @@ class Admission:
             self._costs[part] = Cost(
                 known.product_s + SMOOTHING * (cost.product_s - known.product_s),
                 known.loop_s + SMOOTHING * (cost.loop_s - known.loop_s),
+                known.engine_s + SMOOTHING * (cost.engine_s - known.engine_s),
             )
 
     def loop_used(self, loop_s: float) -> None:
@@ -152,7 +162,7 @@ class Admission:
     def cost(self, part: str) -> Cost:
         """Return what a window of `part` takes, its messages included."""
         known = self._costs.get(part)
-        return Cost() if known is None else Cost(known.product_s, known.loop_s + self._beside_s)
+        return Cost() if known is None else Cost(known.product_s, known.loop_s + self._beside_s, known.engine_s)
 
     # --- jobs -------------------------------------------------------------------------------------------------
 
@@ -172,18 +182,18 @@ class Admission:
         open_jobs = {name: one for name, one in jobs.items() if one.left_s is None}
         made = _Job(part, window_s)
         others = {name: of for name, of in self._printers.items() if name != printer}
-        needed = self._together(others)
-        before, after = self._most(jobs), self._most({**open_jobs, job: made})
-        grows = not jobs or after.loop > before.loop or after.cores > before.cores
+        needed = self._together(others, part)
+        before, after = self._most(jobs, part), self._most({**open_jobs, job: made}, part)
+        grows = not jobs or after.exceeds(before)
         late = self.late_share > LATE_MAX
         full = needed.with_other(after).most > self.load_max or late
         beside = self.jobs - len(jobs) + len(open_jobs)
         if (others and grows and full) or beside >= self._jobs_max:
             needs = (
-                f"other printers need {needed.loop:.0%} of the loop's thread and {needed.cores:.0%} of "
-                f"{self.cores:g} processors"
+                f"other printers need {needed.loop:.0%} of the loop's thread, {needed.cores:.0%} of "
+                f"{self.cores:g} processors and {needed.engine:.0%} of the part's engine"
             )
-            more = f"this one {after.loop:.1%} and {after.cores:.1%} more"
+            more = f"this one {after.loop:.1%}, {after.cores:.1%} and {after.engine:.1%} more"
             limit = (
                 f"the limit is {self.load_max:.0%} (limits.load_max), and {self._jobs_max} jobs (limits.jobs_max)"
             )
@@ -211,7 +221,7 @@ class Admission:
             self._printers.pop(printer, None)
 
     def load(self) -> Load:
-        """Return what all printers with a place need together."""
+        """Return what all printers with a place need together of the coordinator itself."""
         return self._together(self._printers)
 
     @property
@@ -224,22 +234,25 @@ class Admission:
         """Printers that have jobs with a place."""
         return len(self._printers)
 
-    def _together(self, printers: dict[str, dict[str, _Job]]) -> Load:
+    def _together(self, printers: dict[str, dict[str, _Job]], part: str = "") -> Load:
+        """Return what printers need together. `part`: whose engine is meant."""
         load = Load()
         for jobs in printers.values():
-            load = load.with_other(self._most(jobs))
+            load = load.with_other(self._most(jobs, part))
         return load
 
-    def _most(self, jobs: dict[str, _Job]) -> Load:
+    def _most(self, jobs: dict[str, _Job], part: str) -> Load:
         """Return what one printer needs for any of its jobs."""
         load = Load()
         for job in jobs.values():
-            load = load.at_least(self._of(job))
+            load = load.at_least(self._of(job, part))
         return load
 
-    def _of(self, job: _Job) -> Load:
+    def _of(self, job: _Job, part: str) -> Load:
         cost = self.cost(job.part)
-        return Load(cost.loop_s / job.window_s, (cost.loop_s + cost.product_s) / job.window_s / self.cores)
+        of_cores = (cost.loop_s + cost.product_s) / job.window_s / self.cores
+        of_engine = cost.engine_s / job.window_s if job.part == part else 0.0
+        return Load(cost.loop_s / job.window_s, of_cores, of_engine)
 
     def _forget(self, now_s: float) -> None:
         """Let go of the places of jobs that did not come back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter, thread_time
 from typing import Any
 
@@ -13,6 +14,7 @@ import structlog
 from cloud.admission import Cost
 from cloud.controller import Carry, Decision, Idle, LayerController
 from cloud.engines import Guess, LayerWork
+from cloud.engines.turns import Tally
 from cloud.ledger import Ledger
 from cloud.outbox import Outbox
 from cloud.turns import HasTurns
@@ -37,7 +39,8 @@ class LayerLoop:
     given_up: told once when the layer cannot go on; `run` then returns.
     ledger: told what was decided and how long it took.
     due_s: says when the job's next product is due; None where nothing waits for turns.
-    costs: told the processor's time of every window.
+    costs: told what every window has taken.
+    tally: counts products that come too late where they do not wait for turns, which are counted themselves.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class LayerLoop:
         ledger: Ledger,
         due_s: DueS | None = None,
         costs: Costs = lambda _cost: None,
+        tally: Tally | None = None,
     ) -> None:
         self.controller = controller
         self._session = session
@@ -59,6 +63,7 @@ class LayerLoop:
         self._ledger = ledger
         self._due_s = due_s
         self._costs = costs
+        self._tally = tally
         self._turns = work if isinstance(work, HasTurns) else None
         self._loop_s = 0.0
         self._changed = asyncio.Event()
@@ -122,9 +127,12 @@ class LayerLoop:
 
     async def _carry(self, carry: Carry) -> None:
         started_s = perf_counter()
-        if self._turns is not None and self._due_s is not None:
-            ahead = self.controller.ahead(carry)
-            self._turns.due_s = self._due_s(asyncio.get_running_loop().time(), ahead, carry.length)
+        loop = asyncio.get_running_loop()
+        asked_s, due_s = loop.time(), float("inf")
+        if self._due_s is not None:
+            due_s = self._due_s(asked_s, self.controller.ahead(carry), carry.length)
+        if self._turns is not None:
+            self._turns.due_s = due_s
         try:
             uniformity = await self._product(carry, started_s)
         except EngineError as error:  # once more before the layer is given up
@@ -132,6 +140,8 @@ class LayerLoop:
             self._ledger.product_failed()
             structlog.get_logger().warning("product_failed", layer=self.controller.layer, cause=str(error))
             uniformity = await self._product(carry, started_s)
+        if self._turns is None and self._tally is not None:
+            self._tally.count(late=asked_s < due_s < loop.time())
         self._spent_s += perf_counter() - started_s
         if uniformity is not None:
             self._uniformity = uniformity
@@ -142,7 +152,7 @@ class LayerLoop:
         """Say what a window has cost: a choice, a product, and the state's way on."""
         self._loop_s = 0.0
         spent = Cost() if self._turns is None else self._turns.spent
-        self._costs(Cost(spent.product_s, spent.loop_s + loop_s))
+        self._costs(replace(spent, loop_s=spent.loop_s + loop_s))
 
     async def _product(self, carry: Carry, started_s: float) -> float | None:
         """Apply the operator and go on from its result; return R. Raises EngineError, changing nothing."""

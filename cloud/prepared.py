@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from time import thread_time
 
@@ -18,9 +19,8 @@ import numpy as np
 from cloud.admission import Cost
 from cloud.configuration import EngineSettings
 from cloud.controller import Predictor
-from cloud.engines import Engine, Progress
+from cloud.engines import Engine, Progress, TellsCost
 from cloud.engines.choosing import make_engine, plan_of
-from cloud.engines.inline import InlineEngine
 from cloud.guesses import Guesses, InputGuess
 from thermal.part import Part, load_part
 from thermal.smartscan import SmartScan
@@ -115,8 +115,8 @@ def measure_cost(part: Part, engine: Engine) -> Cost:
         cell = scan.choose(theta, scanned)
         scan.uniformity(scan.advance(theta, cell))
         taken_s.append(thread_time() - began_s)
-    product_s = engine.product_s(geometry.number) if isinstance(engine, InlineEngine) else None
-    return Cost(product_s or 0.0, min(taken_s))
+    product = engine.cost(geometry.number) if isinstance(engine, TellsCost) else Cost()
+    return replace(product, loop_s=product.loop_s + min(taken_s))
 
 
 def _speculates(part: Part, settings: EngineSettings) -> bool:

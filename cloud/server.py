@@ -175,8 +175,8 @@ class Coordinator:
         while True:
             await asyncio.sleep(self._settings.tokens.check_s)
             self.admission.loop_used(thread_time())
-            turns = self._pool.executor.turns
-            self.admission.turns_given(turns.given, turns.late)
+            tally = self._pool.executor.turns.tally
+            self.admission.turns_given(tally.given, tally.late)
             self._look(anyway=False)
 
     def _look(self, *, anyway: bool) -> None:

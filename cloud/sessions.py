@@ -321,6 +321,7 @@ class PrinterSession:
             self._ledger,
             self._place.due_s,
             self._place.spent,
+            self._pool.executor.turns.tally,
         )
         self._map = message.map.data
         self._layer_task = self._spawn(self._layer.run())

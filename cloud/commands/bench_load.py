@@ -7,9 +7,10 @@ import asyncio
 import os
 import signal
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +26,10 @@ First = Annotated[int, typer.Option(metavar="N", min=1, max=500, help="Number to
 Most = Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Number to end the search with.")]
 Seconds = Annotated[float, typer.Option(metavar="S", min=0.5, help="Time measured after every printer has begun.")]
 Area = Annotated[float, typer.Option(metavar="CM2", min=0.1, help="Area of the layer.")]
+Engine = Annotated[
+    Literal["inline", "local"],
+    typer.Option(help="Who makes the products: the coordinator, or two workers with matrices (up to some 2 cm2)."),
+]
 Shape = Annotated[str, typer.Option(metavar="NAME", help="Sample shape; its windows take 40 ms.")]
 Pause = Annotated[float, typer.Option("--spreading", metavar="S", min=0.0, help="Pause between two layers.")]
 Lookahead = Annotated[
@@ -41,16 +46,17 @@ def load(
     shape: Shape = "segmented-gear",
     spreading: Pause = 1.0,
     lookahead: Lookahead = None,
+    engine: Engine = "inline",
     json: JsonOption = False,
 ) -> None:
-    """Find how many printers a coordinator (engine inline) serves, and when it begins to refuse jobs.
+    """Find how many printers a coordinator serves, and when it begins to refuse jobs.
 
     Coordinator and printers are real processes on this machine, all printers in one. A window is a fallback where
     its decision was not there 5 ms before it began. Takes some minutes; other work on the machine counts as well.
 
     Example: cosmic-cloud bench load --printers 20 --json
     """
-    from cloud.load.stage import make_work
+    from cloud.load.stage import INLINE, LOCAL, make_work
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the coordinator is ended, as after ^C
 
@@ -61,10 +67,10 @@ def load(
         folder = Path(name)
         (folder / "parts").mkdir()
         console().print(f"[dim]preparing {shape}, {area:g} cm2[/dim]")
-        work = make_work(folder / "parts", area, shape, lookahead, spreading)
+        work = make_work(folder / "parts", area, shape, lookahead, spreading, dense=engine == "local")
         document: dict[str, Any] = {
             "processors": len(os.sched_getaffinity(0)),
-            "engine": "inline",
+            "engine": engine,
             "shape": shape,
             "area_cm2": area,
             "cells": len(work.windows_s),
@@ -73,7 +79,8 @@ def load(
             "spreading_s": spreading,
             "seconds": seconds,
         }
-        document |= asyncio.run(_measure(folder, work, printers, first, most, seconds, told))
+        settings = LOCAL if engine == "local" else INLINE
+        document |= asyncio.run(_measure(folder, work, printers, first, most, seconds, told, settings))
     if json:
         print_json(document)
     elif printers is None:
@@ -84,22 +91,30 @@ def load(
 
 
 async def _measure(
-    folder: Path, work: Any, printers: int | None, first: int, most: int, seconds: float, told: Any
+    folder: Path,
+    work: Any,
+    printers: int | None,
+    first: int,
+    most: int,
+    seconds: float,
+    told: Any,
+    engine: Mapping[str, object],
 ) -> dict[str, Any]:
     from cloud.load.stage import MeasuredCoordinator
     from cloud.load.trial import run_admission, run_trial, search
 
     if printers is not None:
-        coordinator = MeasuredCoordinator(folder, "given", {"load_max": 1000.0, "connections_max": 4 * printers})
+        limits = {"load_max": 1000.0, "connections_max": 4 * printers}
+        coordinator = MeasuredCoordinator(folder, "given", limits, engine)
         try:
             trial = await run_trial(coordinator, work, printers, seconds)
         finally:
             coordinator.end()
         told(trial)
         return {"trials": [asdict(trial)]}
-    best, trials = await search(folder, work, first, most, seconds, told)
+    best, trials = await search(folder, work, first, most, seconds, told, engine)
     console().print("[dim]jobs until one is refused[/dim]")
-    coordinator = MeasuredCoordinator(folder, "admission", {"connections_max": 4 * most})
+    coordinator = MeasuredCoordinator(folder, "admission", {"connections_max": 4 * most}, engine)
     try:
         admission = await run_admission(coordinator, work, most, seconds)
     finally:

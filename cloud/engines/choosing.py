@@ -35,9 +35,10 @@ async def _inline(part: Part, settings: EngineSettings, executor: ThreadPoolExec
 
 async def _local(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:
     from cloud.engines.local import LocalEngine
+    from cloud.engines.turns import ProductThreads
 
-    del executor
-    return LocalEngine(part, settings, await asyncio.to_thread(plan_of, part, settings))
+    turns = executor.turns.of_engine() if isinstance(executor, ProductThreads) else None
+    return LocalEngine(part, settings, await asyncio.to_thread(plan_of, part, settings), turns=turns)
 
 
 async def _simulated(part: Part, settings: EngineSettings, executor: ThreadPoolExecutor) -> Engine:

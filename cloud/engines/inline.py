@@ -96,10 +96,10 @@ class InlineEngine:
         """Return where a layer of this geometry waits for its turn."""
         return self._turns.threads if self._in_thread(await self._operator(geometry)) else self._turns.loop
 
-    def product_s(self, geometry: int) -> float | None:
-        """Return the time of the longest product of a geometry, seconds; None where its operator is not made."""
+    def cost(self, geometry: int) -> Cost:
+        """Return what the longest product of a geometry takes; nothing where its operator is not made."""
         ready = self._operators.get(geometry)
-        return None if ready is None else ready.product_s
+        return Cost() if ready is None else Cost(product_s=ready.product_s)
 
     async def warm(self, job: str = "") -> WarmReport:
         """Return that there are no workers."""

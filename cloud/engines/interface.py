@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.admission import Cost
 from cloud.bills import Bill
 
 Progress = Callable[[int, int, str], None]
@@ -102,34 +103,10 @@ class TellsWorkers(Protocol):
         ...
 
 
-class _Applies(Protocol):
-    async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]: ...
+@runtime_checkable
+class TellsCost(Protocol):
+    """An engine whose products take this machine's processors."""
 
-    def suspects(self, geometry: int, cell: int) -> str: ...
-
-
-class SharedLayer:
-    """A layer of an engine that has nothing to prepare or to end for a single layer."""
-
-    def __init__(self, engine: _Applies, geometry: int) -> None:
-        self._engine = engine
-        self._geometry = geometry
-
-    async def apply(self, cell: int, theta: NDArray[np.float64], guess: Guess | None = None) -> NDArray[np.float64]:
-        """See LayerWork."""
-        del guess
-        return await self._engine.apply(self._geometry, cell, theta)
-
-    def rest(self, *, done: bool) -> None:
-        """Nothing is held that could be let go of."""
-
-    def end(self) -> None:
-        """Nothing is held that could be let go of."""
-
-    def figures(self) -> dict[str, Any]:
-        """Return nothing: the layer's own line says all."""
-        return {}
-
-    def suspects(self, cell: int) -> str:
-        """See LayerWork."""
-        return self._engine.suspects(self._geometry, cell)
+    def cost(self, geometry: int) -> Cost:
+        """Return what the longest product of a geometry took when it was loaded; nothing where it was not."""
+        ...

@@ -8,20 +8,35 @@ from concurrent.futures import ThreadPoolExecutor
 from cloud.turns import Line
 
 
+class Tally:
+    """How many products there were, and how many came too late.
+
+    Attributes:
+        given: turns and products counted so far.
+        late: those of them that were asked for in time and given after they were due.
+    """
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.late = 0
+
+    def count(self, *, late: bool) -> None:
+        """Count one."""
+        self.given += 1
+        self.late += late
+
+
 class Turns:
     """At most `slots` turns at a time; a free one goes to whoever is due first.
 
     A slot that becomes free is given away one round of the loop later, so that the layer that has just used it can
     put in its next claim beside the others'.
 
-    Attributes:
-        given: turns given so far.
-        late: those of them that were asked for in time and given after they were due.
+    tally: counts the turns; None: nobody wants to know.
     """
 
-    def __init__(self, slots: int) -> None:
-        self.given = 0
-        self.late = 0
+    def __init__(self, slots: int, tally: Tally | None = None) -> None:
+        self._tally = Tally() if tally is None else tally
         self._free = slots
         self._line: Line[asyncio.Future[None]] = Line()
         self._granting = False
@@ -45,8 +60,7 @@ class Turns:
                 self.give_back()
             turn.cancel()
             raise
-        self.given += 1
-        self.late += in_time and loop.time() > due_s
+        self._tally.count(late=in_time and loop.time() > due_s)
 
     def give_back(self) -> None:
         """End a turn."""
@@ -75,22 +89,18 @@ class ProductTurns:
         threads: on a thread; one more than threads, so that none is idle while the loop is busy.
         loop: on the loop's thread, for products too short for another.
         layers: layers in progress.
+        tally: of all turns and products of the coordinator.
     """
 
     def __init__(self, threads: int) -> None:
-        self.threads = Turns(threads + 1)
-        self.loop = Turns(1)
+        self.tally = Tally()
+        self.threads = Turns(threads + 1, self.tally)
+        self.loop = Turns(1, self.tally)
         self.layers = 0
 
-    @property
-    def given(self) -> int:
-        """Turns given so far."""
-        return self.threads.given + self.loop.given
-
-    @property
-    def late(self) -> int:
-        """Turns asked for in time and given after they were due."""
-        return self.threads.late + self.loop.late
+    def of_engine(self) -> Turns:
+        """Return the turns on an engine that has one product in work at a time."""
+        return Turns(1, self.tally)
 
 
 class ProductThreads(ThreadPoolExecutor):

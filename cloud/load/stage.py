@@ -17,16 +17,25 @@ import numpy as np
 
 from cloud.load.printer import Work
 from cloud.tokens import TokenFile
-from cosmic.errors import CosmicError
+from cosmic.errors import CosmicError, InputError
 from protocol.codec import encode
 from protocol.messages import Array, StartLayer
 from thermal.building import build_from_outline
+from thermal.operators import write_blocks
 from thermal.part import write_part
 from thermal.shapes import outline_of
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 10.0
 MAPS = 4
+INLINE: Mapping[str, object] = {"name": "inline"}
+BLOCKS = (2, 1)
+"""Rows and columns of the blocks of engine `local`: two workers."""
+
+LOCAL: Mapping[str, object] = {"name": "local", "blocks_rows": BLOCKS[0], "blocks_columns": BLOCKS[1]}
+DENSE_BYTES_MAX = 4_000_000_000
+"""Most that operators as matrices may take on disk, bytes."""
+
 TICKS_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -39,10 +48,29 @@ class Used:
     resident_mb_max: float
 
 
-def make_work(parts: Path, area_cm2: float, shape: str, lookahead: int | None, spreading_s: float) -> Work:
-    """Write the sample part into the folder `parts` and return what is printed of it."""
-    part = write_part(build_from_outline(outline_of(shape, area_cm2), shape), parts / shape)
+def make_work(
+    parts: Path, area_cm2: float, shape: str, lookahead: int | None, spreading_s: float, *, dense: bool = False
+) -> Work:
+    """Write the sample part into the folder `parts` and return what is printed of it.
+
+    dense: with its operators as matrices in BLOCKS, for engine `local`.
+    Raises InputError where these would take more than DENSE_BYTES_MAX.
+    """
+    part = build_from_outline(outline_of(shape, area_cm2), shape)
     geometry = part.geometry_of(0)
+    size = 8 * geometry.elements**2 * len(geometry.distinct_lengths)
+    if dense and size > DENSE_BYTES_MAX:
+        raise InputError(
+            f"the operators of {area_cm2:g} cm2 take {size / 1e9:.1f} GB as matrices",
+            where="--area",
+            why=f"{geometry.elements} elements, {len(geometry.distinct_lengths)} distinct operators; the limit is "
+            f"{DENSE_BYTES_MAX / 1e9:g} GB",
+            remedy="give a smaller --area, or measure --engine inline",
+        )
+    part = write_part(part, parts / shape)
+    if dense:
+        assert part.folder is not None
+        write_blocks(part.folder, part.digest, geometry, part.process, blocks=BLOCKS)
     generator = np.random.default_rng(0)
     maps = [generator.uniform(300.0, 400.0, geometry.elements).astype(np.float32) for _ in range(MAPS)]
     return Work(
@@ -55,25 +83,32 @@ def make_work(parts: Path, area_cm2: float, shape: str, lookahead: int | None, s
 
 
 class MeasuredCoordinator:
-    """`cosmic-cloud serve` with engine `inline`, on a free port of this machine.
+    """`cosmic-cloud serve` on a free port of this machine.
 
     Attributes:
         port: it listens there.
         pid: of the process.
     """
 
-    def __init__(self, folder: Path, name: str, limits: Mapping[str, object]) -> None:
+    def __init__(
+        self, folder: Path, name: str, limits: Mapping[str, object], engine: Mapping[str, object] = INLINE
+    ) -> None:
         """Start it, and wait until it listens.
 
         folder: with the folder `parts`; files of this coordinator are called `name`.
         limits: settings of section `limits`.
+        engine: those of section `engine`.
         Raises CosmicError when it does not start.
         """
         self._tokens = TokenFile(folder / f"{name}-tokens.json")
         ready, self._log = folder / f"{name}.ready", folder / f"{name}.log"
-        settings = {"parts.directory": str(folder / "parts"), "tokens.file": str(self._tokens.path)}
+        settings: dict[str, object] = {
+            "parts.directory": str(folder / "parts"),
+            "tokens.file": str(self._tokens.path),
+        }
+        settings |= {f"limits.{key}": value for key, value in limits.items()}
+        settings |= {f"engine.{key}": value for key, value in engine.items()}
         lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in settings.items()]
-        lines += [f"limits.{key} = {msgspec.json.encode(value).decode()}" for key, value in limits.items()]
         config = folder / f"{name}.toml"
         config.write_text("\n".join([*lines, "listen.port = 0", 'log.format = "json"', ""]))
         words = [sys.executable, "-c", "from cloud.commands import main; main()", "serve", "--config", str(config)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -13,7 +13,7 @@ from time import process_time
 import numpy as np
 
 from cloud.load.printer import LightPrinter, Tally, Work
-from cloud.load.stage import MeasuredCoordinator
+from cloud.load.stage import INLINE, MeasuredCoordinator
 
 OPEN_LIMIT_S = 60.0
 REFUSALS = 3
@@ -150,7 +150,13 @@ def _trial(coordinator: MeasuredCoordinator, tally: Tally, cpu_s: float, clients
 
 
 async def search(
-    folder: Path, work: Work, first: int, most: int, seconds: float, told: Callable[[Trial], None]
+    folder: Path,
+    work: Work,
+    first: int,
+    most: int,
+    seconds: float,
+    told: Callable[[Trial], None],
+    engine: Mapping[str, object] = INLINE,
 ) -> tuple[int, list[Trial]]:
     """Return the most printers without a fallback, and all trials: doubled until one fails, then halved.
 
@@ -161,7 +167,7 @@ async def search(
     held, failed, next_one = 0, most + 1, min(first, most)
     while failed - held > 1 and next_one <= most:
         limits = {"load_max": 1000.0, "connections_max": 4 * most}
-        coordinator = MeasuredCoordinator(folder, f"search-{len(trials)}", limits)
+        coordinator = MeasuredCoordinator(folder, f"search-{len(trials)}", limits, engine)
         try:
             trials.append(await run_trial(coordinator, work, next_one, seconds, len(trials)))
         finally:

@@ -124,6 +124,17 @@ def test_jobs_are_bounded_in_number() -> None:
     assert fill(admission(jobs_max=5)) == 5
 
 
+def test_an_engine_that_makes_one_product_at_a_time_has_no_room_for_more_than_it_can_make() -> None:
+    made = admission(cores=64, engine_s=0.01)  # a quarter of a window: three fit below 75 %
+    made.measured("another part", Cost(engine_s=0.01))
+    assert fill(made) == 3
+    with pytest.raises(Overloaded) as refusal:
+        made.open("another", "job", "part", WINDOW_S, 0.0)
+    assert "75% of the part's engine" in refusal.value.why
+    assert "25.0% more" in refusal.value.why
+    made.open("another", "job", "another part", WINDOW_S, 0.0)  # it has an engine of its own
+
+
 def test_a_printer_needs_what_its_most_demanding_job_does_however_many_it_has_open() -> None:
     made = admission(product_s=0.01)
     made.measured("dear", Cost(product_s=0.02))

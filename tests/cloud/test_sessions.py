@@ -15,8 +15,11 @@ import structlog
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 
+from cloud.admission import Cost
 from cloud.configuration import EngineSettings
-from cloud.engines import LayerWork, SharedLayer
+from cloud.engines import LayerWork
+from cloud.engines.local.layer import LocalLayer
+from cloud.engines.turns import Turns
 from cosmic.errors import EngineError
 from protocol.limits import Limits
 from protocol.messages import (
@@ -361,13 +364,14 @@ class Failing:
         self._fails = fails
         self._wrong = wrong
         self.asked = 0
+        self.layers, self.turns, self.spent = 0, Turns(1), Cost()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
     def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
         del job
-        return SharedLayer(self, geometry)
+        return LocalLayer(self, geometry)
 
     def suspects(self, geometry: int, cell: int) -> str:
         return f"worker of cell {cell} of geometry {geometry}"

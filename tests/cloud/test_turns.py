@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.engines.turns import Turns
+from cloud.engines.turns import Tally, Turns
 from cloud.turns import CATCH_UP, DEBT_S, STARTS_A_LAYER, Line, Pace
 
 WINDOW_S = 0.04
@@ -119,7 +119,8 @@ def test_a_printer_far_ahead_does_not_make_another_miss_its_window(printers: int
 
 
 async def test_turns_are_given_by_due_time_and_never_more_than_there_are() -> None:
-    turns, order, running = Turns(2), [], set()
+    tally, order, running = Tally(), [], set()
+    turns = Turns(2, tally)
 
     async def one(name: str, due_s: float) -> None:
         await turns.take(due_s)
@@ -133,7 +134,7 @@ async def test_turns_are_given_by_due_time_and_never_more_than_there_are() -> No
     names = {"e": 5.0, "b": 2.0, "d": 4.0, "a": 1.0, "c": 3.0}
     await asyncio.gather(*(one(name, due_s) for name, due_s in names.items()))
     assert order == sorted(names)
-    assert turns.given == 5
+    assert (tally.given, tally.late) == (5, 0)
 
 
 async def test_one_that_returns_for_another_turn_is_weighed_against_those_who_wait() -> None:
@@ -168,7 +169,8 @@ async def test_a_layer_that_is_given_up_leaves_its_turn_to_others() -> None:
 
 
 async def test_turns_given_after_they_were_due_are_counted() -> None:
-    turns, now_s = Turns(1), asyncio.get_running_loop().time()
+    tally, now_s = Tally(), asyncio.get_running_loop().time()
+    turns = Turns(1, tally)
     await turns.take(now_s - 1.0)  # asked for late: nobody's fault here
     turns.give_back()
-    assert (turns.given, turns.late) == (1, 0)
+    assert (tally.given, tally.late) == (1, 0)

@@ -141,6 +141,7 @@ def _deviations_are_not_carried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def careless(controller: LayerController, printed: Any) -> None:
         controller.order = list(printed)
+        controller._ends = controller._ends_of(controller.order)
         controller._position = len(controller.order)
         controller._printed = controller._first_undecided = len(controller.order)
         controller._carry = None

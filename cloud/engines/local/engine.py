@@ -20,12 +20,16 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from cloud.admission import Cost
 from cloud.configuration import EngineSettings
+from cloud.cores import usable_cores
 from cloud.engines.blocks import PlanGroups, block_folder, block_source, check_block_files, function_blocks
-from cloud.engines.interface import LayerWork, Progress, SharedLayer, WarmReport
+from cloud.engines.interface import LayerWork, Progress, WarmReport
 from cloud.engines.local.crew import Crew
+from cloud.engines.local.layer import LocalLayer
 from cloud.engines.local.memory import SharedVectors
 from cloud.engines.local.process import PROGRAM
+from cloud.engines.turns import Turns
 from cloud.plans import Plan
 from cloud.platforms import Load
 from cloud.worker import ERRORS, OK
@@ -38,6 +42,9 @@ from thermal.part import Part
 HERE_S = 1e-3
 """Answers that lately came within this are waited for in place, seconds: the loop's way there and back takes longer
 than they do (inline.THREAD_MS allows the loop to be held as long)."""
+
+MEASURED = 3
+"""Products made when workers are loaded: the first finds memory cold, the last tells the time of those to come."""
 
 
 @dataclass(slots=True)
@@ -75,9 +82,26 @@ class LocalEngine:
     """The dense operators of `part`, whose folder has their block files (`part build --operators dense`).
 
     program: module that a worker's process runs.
+    turns: on the engine; None: its own.
+
+    Attributes:
+        layers: layers in progress.
+        turns: where they wait for the workers.
+        spent: what the last product took.
     """
 
-    def __init__(self, part: Part, settings: EngineSettings, plan: Plan, *, program: str = PROGRAM) -> None:
+    def __init__(
+        self,
+        part: Part,
+        settings: EngineSettings,
+        plan: Plan,
+        *,
+        program: str = PROGRAM,
+        turns: Turns | None = None,
+    ) -> None:
+        self.layers = 0
+        self.turns = Turns(1) if turns is None else turns
+        self.spent = Cost()
         self._part = part
         self._settings = settings
         self._plan = plan
@@ -92,6 +116,7 @@ class LocalEngine:
         self._queued = 0
         self._cells: dict[tuple[int, int], tuple[int, range]] = {}
         self._turn = asyncio.Lock()
+        self._parallel = min(float(plan.rows * plan.columns), usable_cores())
         self._closing = False
 
     @property
@@ -122,6 +147,7 @@ class LocalEngine:
             )
             asyncio.get_running_loop().add_reader(self._vectors.answered, self._answered)
             await self._crew.load(loads, self._vectors, progress)
+            await self._first_products()
         except OSError as error:
             await self.close()
             raise EngineError(
@@ -134,7 +160,7 @@ class LocalEngine:
     def begin_layer(self, geometry: int, job: str = "") -> LayerWork:
         """Return what applies the operators of one layer; see Engine."""
         del job
-        return SharedLayer(self, geometry)
+        return LocalLayer(self, geometry)
 
     async def apply(self, geometry: int, cell: int, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return `M_c theta`, float64[n]; see LayerWork. Printers take turns, in the order they ask."""
@@ -217,6 +243,23 @@ class LocalEngine:
                 self._vectors.close()
                 self._vectors = None
 
+    def cost(self, geometry: int) -> Cost:
+        """Return what the last product of a geometry took, the longest one when it was loaded; see TellsCost."""
+        taken_s = self._took_s.get(geometry) or max(self._took_s.values(), default=0.0)
+        return Cost(product_s=taken_s * self._parallel, engine_s=taken_s)
+
+    async def _first_products(self) -> None:
+        """Have the longest product of the largest geometry made: its time says what a job needs."""
+        geometry = self._part.largest
+        number = geometry.number
+        theta, cell = np.zeros(geometry.elements), int(np.argmax(geometry.lengths))
+        for _ in range(MEASURED):
+            await self.apply(number, cell, theta)
+
+    def _took(self, geometry: int, taken_s: float) -> None:
+        self._took_s[geometry] = taken_s
+        self.spent = self.cost(geometry)
+
     def _asked_of(self, geometry: int, cell: int) -> tuple[int, range]:
         """Return the length of a cell, and the workers of its group."""
         known = self._cells.get((geometry, cell))
@@ -251,7 +294,7 @@ class LocalEngine:
             except BrokenPipeError:  # it is gone, as the reader finds, too
                 continue
         if vectors.come(group, self._sequence, HERE_S):
-            self._took_s[geometry] = perf_counter() - started_s
+            self._took(geometry, perf_counter() - started_s)
             return vectors.total(theta.size), None
         self._round = asked = _Round(self._sequence, set(group), started_s)
         vectors.sleep()
@@ -283,7 +326,8 @@ class LocalEngine:
         """Wait until a question is over; return those that did not answer, which are being replaced."""
         assert self._vectors is not None
         await asked.end()
-        self._took_s[geometry] = perf_counter() - asked.started_s
+        if not asked.failed:
+            self._took(geometry, perf_counter() - asked.started_s)
         if asked.wrong != OK:
             raise EngineError(
                 f"no worker holds the operator of cells of {length} elements",

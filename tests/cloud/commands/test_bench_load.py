@@ -18,24 +18,13 @@ from protocol.messages import Decisions
 COMMAND = [sys.executable, "-c", "import cloud.commands; cloud.commands.main()"]
 
 
-def test_every_window_of_every_printer_is_counted() -> None:
-    words = (
-        "bench",
-        "load",
-        "--printers",
-        "2",
-        "--area",
-        "0.5",
-        "--spreading",
-        "0.1",
-        "--seconds",
-        "0.5",
-        "--json",
-    )
-    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_every_window_of_every_printer_is_counted(engine: str) -> None:
+    words = "bench load --printers 2 --area 0.5 --spreading 0.1 --seconds 0.5 --json --engine".split()
+    done = subprocess.run([*COMMAND, *words, engine], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert document["engine"] == "inline"
+    assert document["engine"] == engine
     assert document["lookahead"] is None
     (trial,) = document["trials"]
     assert (trial["printers"], trial["refused"], trial["lost"]) == (2, 0, 0)
@@ -44,6 +33,15 @@ def test_every_window_of_every_printer_is_counted() -> None:
     assert trial["coordinator_cpu"] > 0
     assert trial["load_average"] >= 0
     assert "2 printers:" in done.stderr
+
+
+def test_matrices_that_are_too_large_are_refused_with_the_remedy() -> None:
+    words = ["bench", "load", "--engine", "local", "--area", "16"]
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
+    assert done.returncode in {1, 2}
+    assert "the limit is 4 GB" in done.stderr
+    assert "give a smaller --area" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 class Still(LightPrinter):

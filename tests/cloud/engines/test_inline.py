@@ -72,6 +72,5 @@ async def test_time_of_a_product_is_the_processors_not_that_of_waiting_for_it(
     monkeypatch.setattr(inline, "build_operator", lambda *_, **__: Waiting())
     engine = InlineEngine(part, executor, 1e-8)
     await engine.load(lambda *_: None)
-    product_s = engine.product_s(0)
-    assert product_s is not None
+    product_s = engine.cost(0).product_s
     assert product_s < waited_s / 2

@@ -22,9 +22,13 @@ from numpy.typing import NDArray
 
 from cloud.configuration import EngineSettings
 from cloud.controller import Carry, Decision, Idle, LayerController
+from cloud.cores import usable_cores
 from cloud.engines.choosing import plan_of
 from cloud.engines.local import LocalEngine
+from cloud.engines.local.layer import LocalLayer
+from cloud.engines.turns import ProductThreads, Tally, Turns
 from cloud.plans import Plan
+from cloud.prepared import prepare
 from cloud.tokens import TokenFile
 from cosmic.errors import EngineError
 from tests.cloud.conftest import BLOCKS
@@ -316,3 +320,61 @@ async def test_values_whose_squares_overflow_are_a_result(part: Part, theta: NDA
         expected = await engine.apply(0, 25, theta)
         for _ in range(3):
             np.testing.assert_allclose(await engine.apply(0, 25, theta * 2.0**600), expected * 2.0**600, rtol=1e-12)
+
+
+async def test_what_a_product_takes_is_known_when_the_workers_are_loaded(part: Part) -> None:
+    async with loaded(part, (2, 2)) as engine:
+        cost = engine.cost(0)
+        assert 0.0 < cost.engine_s < 1.0
+        assert cost.product_s == pytest.approx(cost.engine_s * min(4, usable_cores()))
+        assert engine.cost(1) == cost, "not measured yet: that of the largest geometry"
+
+
+async def test_a_part_that_is_prepared_for_local_workers_tells_what_a_window_takes(part: Part) -> None:
+    assert part.folder is not None
+    settings = EngineSettings(name="local", blocks_rows=2, blocks_columns=2)
+    with ProductThreads(1) as threads:
+        prepared = await prepare(part.folder, settings, threads, lambda *_: None)
+        try:
+            assert prepared.cost.engine_s > 0.0
+            assert prepared.cost.product_s > 0.0
+            assert prepared.cost.loop_s > 0.0
+        finally:
+            await prepared.engine.close()
+
+
+async def test_the_product_that_is_due_first_is_made_first_where_layers_share_the_workers(
+    part: Part, theta: NDArray[np.float64]
+) -> None:
+    tally, made_for = Tally(), []
+    settings = EngineSettings(name="local", blocks_rows=2, blocks_columns=2)
+    engine = LocalEngine(part, settings, plan_of(part, settings), turns=Turns(1, tally))
+    await engine.load(lambda *_: None)
+    now_s = asyncio.get_running_loop().time()
+
+    async def window(layer: LocalLayer, name: str, due_s: float) -> None:
+        layer.due_s = due_s
+        expected = await engine.apply(0, 0, theta) if name == "alone" else None
+        y = await layer.apply(0, theta)
+        assert expected is None or np.array_equal(y, expected)
+        assert layer.spent.engine_s > 0.0
+        made_for.append(name)
+
+    try:
+        alone = engine.begin_layer(0)
+        assert isinstance(alone, LocalLayer)
+        await window(alone, "alone", now_s)
+        assert tally.given == 0, "turns cost time, and nobody could be first"
+        layers = [alone, engine.begin_layer(0), engine.begin_layer(0)]
+        dues_s = {"far ahead": now_s + 600.0, "in time": now_s + 300.0, "in a hurry": now_s + 60.0}
+        work = [window(layer, *due) for layer, due in zip(layers, dues_s.items(), strict=True)]  # type: ignore[arg-type]
+        await asyncio.gather(*work)
+        assert made_for == ["alone", "in a hurry", "in time", "far ahead"]
+        assert (tally.given, tally.late) == (3, 0)
+        for layer in layers[1:]:
+            layer.end()
+            layer.end()
+        await window(alone, "alone", now_s)
+        assert tally.given == 3
+    finally:
+        await engine.close()
