@@ -96,6 +96,12 @@ async def stalled_down(stage: Stage) -> None:
     stage.over()
 
 
+async def far_and_stalled(stage: Stage) -> None:
+    """Answers take five windows to come, and for a while none does: the order is left, and found again."""
+    stage.proxy.delay_s = 0.1
+    await stalled_down(stage)
+
+
 async def stalled_long(stage: Stage) -> None:
     """Nothing gets to the agent until it gives the connection up; what it said itself arrives."""
     await middle(stage)
@@ -185,6 +191,7 @@ ROWS = [
     Row("black-hole", "silence both ways, for new connections as well, until noticed", black_hole, HANGING),
     Row("stall-up", f"stall of {STALL_S:g} s on the way up", stalled_up, AT_ONCE),
     Row("stall-down", f"stall of {STALL_S:g} s on the way down", stalled_down, AT_ONCE),
+    Row("far-stall", f"every byte 100 ms under way, and a stall of {STALL_S:g} s", far_and_stalled, AT_ONCE),
     Row("stall-long", "stall on the way down until noticed", stalled_long, HANGING),
     Row("no-network", "no coordinator at the start; it comes in a layer", no_network_at_start, REFUSED),
     Row("dns", "the coordinator's name is not known", unknown_name),
