@@ -88,14 +88,22 @@ def client_of(service: str, address: str) -> Any:
     return session.client(service, endpoint_url=address)
 
 
+def credentials() -> dict[str, str]:
+    """Return variables that have credentials which the server does not check, and nothing of this machine's own."""
+    return {
+        "AWS_CONFIG_FILE": "/nowhere/config",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere/credentials",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ACCESS_KEY_ID": "AKIATEST",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
 def amazon_session(monkeypatch: pytest.MonkeyPatch, key: str = "AKIATEST", secret: str = "test") -> None:  # noqa: S107
     """Set credentials for a test, and keep boto3 from reading this machine's own."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere/config")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
-    monkeypatch.setenv("AWS_REGION", REGION)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    for name, value in {**credentials(), "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}.items():
+        monkeypatch.setenv(name, value)

@@ -20,7 +20,8 @@ COMMAND = [sys.executable, "-c", "import cloud.commands; cloud.commands.main()"]
 
 @pytest.mark.parametrize("engine", ["inline", "local"])
 def test_every_window_of_every_printer_is_counted(engine: str) -> None:
-    words = "bench load --printers 2 --area 0.5 --spreading 0.1 --seconds 0.5 --json --engine".split()
+    words = ["bench", "load", "--json", "--printers", "2", "--area", "0.5"]
+    words += ["--spreading", "0.1", "--seconds", "0.5", "--engine"]
     done = subprocess.run([*COMMAND, *words, engine], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from cloud.engines.ray.cluster import prepare
-from tests.support.amazon import end_with_parent
+from tests.support.amazon import credentials, end_with_parent
 
 START_S = 100.0
 
@@ -43,7 +43,7 @@ def ray_cluster() -> Iterator[str]:
         [ray, *words, *known, "--include-dashboard=false", "--disable-usage-stats"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=dict(os.environ),
+        env={**os.environ, **credentials()},
         preexec_fn=end_with_parent,  # noqa: PLW1509  no lock is taken in it
     )
     try:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cloud.configuration import EngineSettings, RaySettings
+from cloud.configuration import AwsSettings, EngineSettings, RaySettings
 from cloud.engines.ray import ray_engine
 from cloud.engines.ray.platform import check_room
 from cloud.plans import FunctionId, Plan
@@ -17,6 +17,7 @@ from cloud.platforms import WarmUp
 from cloud.simulation.printing import decide_layer
 from cosmic.errors import EngineError
 from tests.cloud.conftest import a_map
+from tests.support.amazon import REGION, amazon_server, client_of
 from thermal.order import order_layer
 from thermal.part import Part
 
@@ -51,6 +52,35 @@ async def test_ray_that_is_not_installed_is_named_with_the_extra(
     with pytest.raises(EngineError, match="not installed") as error:
         await load(part, RaySettings())
     assert error.value.remedy == 'pip install "cosmic-lpbf[ray]"'
+
+
+def test_actors_read_blocks_from_a_bucket_and_name_one_that_is_not_there(part: Part, ray_cluster: str) -> None:
+    """The bucket has what `aws s3 sync parts/plate s3://BUCKET/plate` puts there, as the how-to says."""
+    assert part.folder is not None
+    map_K = a_map(part, 0, seed=1)
+    plan = Plan(part=part.digest, engine="ray", rows=2, columns=2)
+
+    async def order(store: str, endpoint_url: str) -> list[int]:
+        ray = RaySettings(address=ray_cluster, cpus=0.5, store=store)
+        aws = AwsSettings(region=REGION, endpoint_url=endpoint_url)
+        engine = await ray_engine(part, plan, EngineSettings(name="ray", ray=ray, aws=aws))
+        await engine.load(lambda *_: None)
+        try:
+            return (await decide_layer(part, 0, map_K, engine.begin_layer(0, "job"))).order
+        finally:
+            await engine.close()
+
+    with amazon_server() as address:
+        client = client_of("s3", address)
+        client.create_bucket(Bucket="parts", CreateBucketConfiguration={"LocationConstraint": REGION})
+        for file in part.folder.rglob("*"):
+            if file.is_file():
+                client.upload_file(str(file), "parts", f"plate/{file.relative_to(part.folder)}")
+        assert asyncio.run(order("s3://parts/plate", address)) == order_layer(part, 0, map_K).order
+        with pytest.raises(EngineError) as missing:
+            asyncio.run(order("s3://parts/another", address))
+        assert "s3://parts/another" in str(missing.value)
+        assert missing.value.remedy
 
 
 def test_actor_that_is_killed_or_hangs_in_a_layer_costs_no_decision(part: Part, ray_cluster: str) -> None:
