@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -57,7 +59,22 @@ def refusal_of(error: BaseException) -> RefusedError:
         case InvalidHandshake():
             return RefusedError(f"handshake failed: {error}", code="handshake", fatal=False)
         case _:
-            return RefusedError(f"cannot connect: {error}", code="unreachable", fatal=False)
+            return _unreachable(error)
+
+
+def _unreachable(error: BaseException) -> RefusedError:
+    """Return what the system said of an attempt, in words."""
+    match error:
+        case socket.gaierror():
+            what = f"the name is not known ({error.strerror})"
+            remedy = "check the host in uplink.url, and /etc/resolv.conf"
+        case ConnectionRefusedError():
+            what, remedy = "nobody listens there", "check that the coordinator runs, and the port in uplink.url"
+        case OSError() if error.errno is not None:
+            what, remedy = os.strerror(error.errno), ""
+        case _:
+            what, remedy = str(error), ""
+    return RefusedError(f"cannot connect: {what}", code="unreachable", fatal=False, remedy=remedy)
 
 
 def _how_closed(error: ConnectionClosed) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -43,6 +44,19 @@ def test_every_failure_has_its_cause(error: BaseException, code: str, fatal: boo
     assert (refusal.code, refusal.fatal) == (code, fatal)
     assert refusal.what
     assert refusal.remedy or not fatal, "what only a person can change comes with what to do"
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('10.0.0.1', 8470)"), "nobody listens there"),
+        (socket.gaierror(-2, "Name or service not known"), "the name is not known (Name or service not known)"),
+        (OSError(113, "Connect call failed ('10.0.0.1', 8470)"), "No route to host"),
+        (OSError("odd"), "odd"),
+    ],
+)
+def test_a_coordinator_that_cannot_be_reached_is_said_in_the_words_of_people(error: OSError, what: str) -> None:
+    assert refusal_of(error).what == f"cannot connect: {what}"
 
 
 def test_a_coordinator_that_is_silent_is_called_so() -> None:
