@@ -15,7 +15,7 @@ test: $(VENV)/.dev $(VENV)-agent/.installed  ## Run every test, with the coverag
 	@scripts/install-test-peers
 	@rm -f .coverage .coverage.*
 	@COSMIC_AGENT_ONLY_PYTHON=$(CURDIR)/$(VENV)-agent/bin/python $(BIN)/python -m pytest --cov -n 2 --dist loadgroup $(PYTEST)
-	@$(BIN)/python -m coverage report --include='protocol/*,fallback/*,agent/keeper/*,cloud/controller.py' --fail-under=100 --skip-covered
+	@$(BIN)/python -m coverage report --include='protocol/*,fallback/*,agent/keeper/*,cloud/deciding/controller.py' --fail-under=100 --skip-covered
 
 check: $(VENV)/.dev  ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

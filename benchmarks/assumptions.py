@@ -24,7 +24,7 @@ from cloud.planner.job import Job
 from cloud.planner.model import Model
 from cloud.planner.spaces import Space
 from cloud.plans import MEMORY_SHARE_MAX
-from cloud.strategies import COMPARISONS
+from cloud.plans.strategies import COMPARISONS
 from thermal.jobs import build_jobs
 
 CLEANUP_MS = 24.8 - 10.97 - 0.71

@@ -21,11 +21,11 @@ import numpy as np
 
 from cloud.bills import Bill, price_of
 from cloud.configuration import EngineSettings
-from cloud.controller import Predictor
+from cloud.deciding.controller import Predictor
+from cloud.deciding.guesses import Guesses, InputGuess
 from cloud.engines.blocks import PlanGroups, check_memory, function_blocks
 from cloud.engines.grouped.layer import GroupedLayer, quantiles
 from cloud.engines.simulated import simulated_engine
-from cloud.guesses import Guesses, InputGuess
 from cloud.plans import Plan
 from cloud.simulation import virtual_time
 from cloud.simulation.printing import decide_layer

@@ -17,7 +17,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 
-from cloud.turns import Line, Pace
+from cloud.sharing.turns import Line, Pace
 
 WINDOW_S = 0.04
 GUARD_S = 0.005

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from agent.configuration import AgentConfiguration
-from cloud import admission, connections, outbox, server, sessions, strangers, tokens, turns
+from cloud.access import strangers, tokens
 from cloud.configuration import CoordinatorSettings
+from cloud.serving import connections, outbox, server, sessions
+from cloud.sharing import admission, turns
 from cosmic import logs
 from cosmic.sections import sections
 from protocol import limits

@@ -11,7 +11,7 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from cloud.turns import Pace
+from cloud.sharing.turns import Pace
 from protocol.limits import Limits
 
 SAY_AGAIN_S = 10.0

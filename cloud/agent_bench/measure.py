@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
+from cloud.access.tokens import TokenFile
 from cloud.agent_bench.machine import Machine
 from cloud.agent_bench.usage import usage_of
 from cloud.demo.stage import command
-from cloud.tokens import TokenFile
 from cosmic.errors import CosmicError
 from thermal.building import build_from_outline
 from thermal.part import Part, write_part

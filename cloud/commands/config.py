@@ -21,8 +21,8 @@ def _check(settings: CoordinatorSettings) -> None:
     """Check the files that the settings name."""
     from pathlib import Path
 
-    from cloud.certificates import tls_context
-    from cloud.tokens import TokenFile
+    from cloud.access.certificates import tls_context
+    from cloud.access.tokens import TokenFile
 
     tls_context(settings.listen)
     TokenFile(Path(settings.tokens.file)).printers()

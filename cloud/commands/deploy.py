@@ -142,7 +142,7 @@ def _layout(
 
     from cloud.aws.layout import lay_out
     from cloud.engines.choosing import PLAN_FILE
-    from cloud.plan_files import read_plan
+    from cloud.plans.files import read_plan
     from thermal.part import load_part
 
     plan_file = path / PLAN_FILE if path.is_dir() else path

@@ -141,7 +141,7 @@ def _with_orders(job: Job, part: Part, orders: list[Path] | None) -> Job:
     """Return the job with what earlier prints, or predicted ones, say of how cells follow each other."""
     from dataclasses import replace
 
-    from cloud.orders import predicted_transitions, recorded_transitions
+    from cloud.plans.orders import predicted_transitions, recorded_transitions
 
     if not orders:
         return job

@@ -18,7 +18,7 @@ from cosmic.commands import DebugOption, JsonOption, print_json, use_uvloop
 if TYPE_CHECKING:
     from cloud.configuration import CoordinatorSettings
     from cloud.http.page import Page
-    from cloud.server import Coordinator
+    from cloud.serving.server import Coordinator
 
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file; unset: defaults and environment.")]
 ReadyFile = Annotated[
@@ -52,8 +52,8 @@ def serve(
 
 
 async def _serve(config: Path | None, settings: CoordinatorSettings, ready_file: Path | None, json: bool) -> None:
-    from cloud.reloading import Reloader
-    from cloud.server import Coordinator
+    from cloud.serving.reloading import Reloader
+    from cloud.serving.server import Coordinator
 
     loop = asyncio.get_running_loop()
     asked_to_end = asyncio.Event()
@@ -82,7 +82,7 @@ async def _until(
     asked_to_end: asyncio.Event, coordinator: Coordinator, ready_file: Path | None, json: bool
 ) -> None:
     """Say where the coordinator listens, and serve until asked to end."""
-    from cloud.heartbeat import Heartbeat
+    from cloud.serving.heartbeat import Heartbeat
 
     address = {"event": "listening", "host": coordinator.host, "port": coordinator.port, "pid": os.getpid()}
     if ready_file is not None:

@@ -28,7 +28,7 @@ DEFAULT = Path("tokens.json")
 @app.command(epilog="Example: cosmic-cloud token add press-1 --tokens /etc/cosmic/tokens.json")
 def add(printer: Printer, tokens: Tokens = DEFAULT, replace: Replace = False, json: JsonOption = False) -> None:
     """Make a token for a printer and print it, this once: only its hash is kept."""
-    from cloud.tokens import TokenFile
+    from cloud.access.tokens import TokenFile
 
     token = TokenFile(tokens).add(printer, replace=replace)
     if json:
@@ -41,7 +41,7 @@ def add(printer: Printer, tokens: Tokens = DEFAULT, replace: Replace = False, js
 @app.command("list", epilog="Example: cosmic-cloud token list --json")
 def list_printers(tokens: Tokens = DEFAULT, json: JsonOption = False) -> None:
     """Print which printers have access, and since when."""
-    from cloud.tokens import TokenFile
+    from cloud.access.tokens import TokenFile
 
     printers = TokenFile(tokens).printers()
     if json:
@@ -53,7 +53,7 @@ def list_printers(tokens: Tokens = DEFAULT, json: JsonOption = False) -> None:
 @app.command(epilog="Example: cosmic-cloud token revoke press-1")
 def revoke(printer: Printer, tokens: Tokens = DEFAULT, json: JsonOption = False) -> None:
     """Take access from a printer; the coordinator closes its open connections within a second (tokens.check_s)."""
-    from cloud.tokens import TokenFile
+    from cloud.access.tokens import TokenFile
 
     TokenFile(tokens).revoke(printer)
     if json:

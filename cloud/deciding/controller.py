@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.snapshots import Snapshots
+from cloud.deciding.snapshots import Snapshots
 from cosmic.errors import EngineError
 
 SNAPSHOT_BYTES_MAX = 16 * 1024 * 1024
@@ -44,7 +44,7 @@ class Scan(Protocol):
 
 
 class Predictor(Protocol):
-    """What guesses the next cell; see cloud.guesses."""
+    """What guesses the next cell; see cloud.deciding.guesses."""
 
     def predict(self, theta: NDArray[np.float64], cell: int, scanned: NDArray[np.bool_]) -> Sequence[int]:
         """Return the cells that may well follow `cell`, the likeliest first."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from cloud.access.tokens import TokenFile
 from cloud.plans import Plan
-from cloud.tokens import TokenFile
 from cosmic.errors import CosmicError, UsageError
 from thermal.part import load_part
 

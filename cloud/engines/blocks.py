@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from cloud.dealings import groups_of
 from cloud.plans import FunctionId, Plan, group_of_cells
+from cloud.plans.dealings import groups_of
 from cloud.platforms import BlockRef
 from cloud.platforms.interface import block_digest
 from cosmic.errors import ConfigurationError, EngineError, PartError

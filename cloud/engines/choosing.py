@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from cloud.configuration import EngineSettings
 from cloud.engines.interface import Engine
-from cloud.plan_files import read_plan
 from cloud.plans import Groups, Plan
+from cloud.plans.files import read_plan
 from cosmic.errors import CosmicError, EngineError, InputError, UsageError
 from thermal.part import Part
 
@@ -114,7 +114,7 @@ def _clustered(part: Part, settings: EngineSettings) -> tuple[Groups, ...] | Non
     """Return the groups of dealing `clustered`; None for another. Raises EngineError."""
     if settings.dealing != "clustered":
         return None
-    from cloud.orders import clustered_groups
+    from cloud.plans.orders import clustered_groups
 
     try:
         return clustered_groups(part, settings.groups, Path(settings.orders) if settings.orders else None)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.admission import Cost
 from cloud.engines.interface import Guess, Progress, WarmReport
 from cloud.engines.turns import ProductThreads, ProductTurns, Turns
+from cloud.sharing.admission import Cost
 from cosmic.errors import ConfigurationError, EngineError
 from thermal.operators import Operator, build_operator
 from thermal.part import Part

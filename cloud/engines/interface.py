@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.admission import Cost
 from cloud.bills import Bill
+from cloud.sharing.admission import Cost
 
 Progress = Callable[[int, int, str], None]
 """(done, total, what): how far loading is. Called on the event loop."""

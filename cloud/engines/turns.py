@@ -1,11 +1,11 @@
-"""Turns on threads and on the loop, shared by all layers in progress: asyncio around cloud.turns."""
+"""Turns on threads and on the loop, shared by all layers in progress: asyncio around cloud.sharing.turns."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from cloud.turns import Line
+from cloud.sharing.turns import Line
 
 
 class Tally:

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.deciding.guesses import Guesses
 from cloud.evaluation.choosing import Chooser
 from cloud.evaluation.records import LayerRun, Predicted, Record, read_record, record_file, write_record
 from cloud.evaluation.running import Ran, first_maps, run_inline, run_plan
 from cloud.evaluation.systems import SYSTEMS, System
-from cloud.guesses import Guesses
 from cloud.planner.job import Job, job_of
 from cloud.planner.platform import POLYNOMIAL_ELEMENTS, Platform, read_platform
 from cloud.plans import Plan

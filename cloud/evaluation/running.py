@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 from cloud.bills import price_of
 from cloud.configuration import EngineSettings
-from cloud.controller import Predictor
+from cloud.deciding.controller import Predictor
 from cloud.engines import Guess
 from cloud.engines.grouped.layer import GroupedLayer
 from cloud.engines.simulated import simulated_engine
 from cloud.evaluation.records import LayerRun
-from cloud.keepwarm import KeepWarm
+from cloud.invocation.keepwarm import KeepWarm
 from cloud.planner.platform import Settings
 from cloud.plans import Plan
+from cloud.serving.warming import Warming
 from cloud.simulation import virtual_time
 from cloud.simulation.printing import Decided, decide_layer
 from cloud.simulation.profile import Profile
-from cloud.warming import Warming
 from thermal.operators import Operator
 from thermal.part import Part
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from cloud.planner.model import Criterion
 from cloud.planner.spaces import COLUMNS_MAX, FULL, PAPER, Space
-from cloud.strategies import COMPARISONS
+from cloud.plans.strategies import COMPARISONS
 
 PAPER_MEMORY_SHARE = 0.964
 """Of a function's memory: the paper has 1,514 GB in 159 workers of 10 GB (section 3.2.2), 9.52 GB each and 0.09 GB

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud.http.state import CoordinatorState
-from cloud.ledger import AHEAD_BOUNDS, DECISION_BOUNDS_S, Sums
+from cloud.serving.ledger import AHEAD_BOUNDS, DECISION_BOUNDS_S, Sums
 from cosmic.web.counts import Kind, Metric
 
 if TYPE_CHECKING:

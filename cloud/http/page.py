@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 
 from cloud.configuration import CoordinatorSettings
-from cloud.glances import Picture
 from cloud.http.metrics import METRICS, Pages, samples
 from cloud.http.view import Shown, View
+from cloud.serving.glances import Picture
 from cosmic.web.assets import Assets
 from cosmic.web.events import EventStream, frame
 from cosmic.web.health import LoopTurns, health_handler, json_response, ready_handler

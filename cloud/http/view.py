@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 from cloud.bills import Line
 from cloud.configuration import CoordinatorSettings
-from cloud.glances import Glance, Picture
 from cloud.http.state import Alarm, CoordinatorState, Cost, LayerRow, PrinterDetail, PrinterState
-from cloud.ledger import Ledger, PrinterNotes
+from cloud.serving.glances import Glance, Picture
+from cloud.serving.ledger import Ledger, PrinterNotes
 from cosmic import __version__
 from cosmic.web.counts import Counts
 

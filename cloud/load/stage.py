@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from cloud.access.tokens import TokenFile
 from cloud.load.printer import Work
-from cloud.tokens import TokenFile
 from cosmic.errors import CosmicError, InputError
 from protocol.codec import encode
 from protocol.messages import Array, StartLayer

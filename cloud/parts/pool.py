@@ -21,7 +21,7 @@ from cloud.parts import PartLibrary
 from cosmic.errors import CosmicError
 
 if TYPE_CHECKING:
-    from cloud.prepared import PreparedPart
+    from cloud.parts.prepared import PreparedPart
 
 
 class PoolFull(CosmicError):
@@ -120,7 +120,7 @@ class PartPool:
 
     def _numerics(self) -> asyncio.Task[ModuleType]:
         if self._importing is None:
-            work = asyncio.to_thread(importlib.import_module, "cloud.prepared")
+            work = asyncio.to_thread(importlib.import_module, "cloud.parts.prepared")
             self._importing = asyncio.get_running_loop().create_task(work)
         return self._importing
 

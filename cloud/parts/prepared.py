@@ -16,12 +16,12 @@ from time import thread_time
 
 import numpy as np
 
-from cloud.admission import Cost
 from cloud.configuration import EngineSettings
-from cloud.controller import Predictor
+from cloud.deciding.controller import Predictor
+from cloud.deciding.guesses import Guesses, InputGuess
 from cloud.engines import Engine, Progress, TellsCost
 from cloud.engines.choosing import make_engine, plan_of
-from cloud.guesses import Guesses, InputGuess
+from cloud.sharing.admission import Cost
 from thermal.part import Part, load_part
 from thermal.smartscan import SmartScan
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cloud.dealings import listed_groups
 from cloud.planner.job import Job
 from cloud.planner.model import Criterion, Estimate, Model, Point
 from cloud.planner.platform import Platform
 from cloud.planner.search import Found, Limits, Objective, search
 from cloud.planner.spaces import FULL, PAPER, Space
 from cloud.plans import EngineName, Plan
-from cloud.strategies import COMPARISONS
+from cloud.plans.dealings import listed_groups
+from cloud.plans.strategies import COMPARISONS
 from cosmic.errors import UsageError
 
 STRATEGIES = ("cosmic", *COMPARISONS)

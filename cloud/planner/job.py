@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.orders import Transitions
+from cloud.plans.orders import Transitions
 from cosmic.errors import PartError
 from thermal.order import part_operator
 from thermal.part import Part

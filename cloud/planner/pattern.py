@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.dealings import clustered, contiguous, round_robin
 from cloud.planner.job import Job
 from cloud.plans import DealingRule, Groups, group_of_cells
+from cloud.plans.dealings import clustered, contiguous, round_robin
 
 Mask = NDArray[np.bool_]
 

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.dealings import listed_groups, transition_counts
 from cloud.plans import Groups
+from cloud.plans.dealings import listed_groups, transition_counts
 from cosmic.errors import InputError
 from cosmic.undecodable import UNDECODABLE
 from thermal.order import order_layer

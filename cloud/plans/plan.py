@@ -22,7 +22,7 @@ Precision = Literal["float64", "float32"]
 """Of the blocks, and of the values that travel between coordinator and workers."""
 
 DealingRule = Literal["contiguous", "round-robin", "clustered", "listed"]
-"""How cells come to their groups; `cloud.dealings` does it."""
+"""How cells come to their groups; `cloud.plans.dealings` does it."""
 
 EngineName = Literal["inline", "local", "lambda", "ray", "simulated"]
 

@@ -9,9 +9,9 @@ from time import perf_counter
 
 import numpy as np
 
-from cloud.controller import Carry, Decision, LayerController
+from cloud.deciding.controller import Carry, Decision, LayerController
+from cloud.deciding.guesses import InputGuess
 from cloud.engines.inline import InlineEngine
-from cloud.guesses import InputGuess
 from cloud.profiling.figures import Figures, Own
 from cloud.profiling.sampling import Interval, Samples
 from thermal.part import Part

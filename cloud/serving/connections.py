@@ -8,7 +8,7 @@ import logging
 import structlog
 from websockets.asyncio.server import ServerConnection
 
-from cloud.strangers import Strangers
+from cloud.access.strangers import Strangers
 
 OPENING_BYTES_MAX = 64 * 1024
 """Largest message before a job is ready: what comes until then is short."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloud.bills import Line, Meter
-from cloud.controller import LayerController
+from cloud.deciding.controller import LayerController
 from cloud.engines import TellsWorkers
 from protocol.sessions import CoordinatorSession
 
 if TYPE_CHECKING:
-    from cloud.prepared import PreparedPart
+    from cloud.parts.prepared import PreparedPart
     from thermal.geometry import Geometry
 
 

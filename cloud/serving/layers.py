@@ -11,13 +11,13 @@ from typing import Any
 
 import structlog
 
-from cloud.admission import Cost
-from cloud.controller import Carry, Decision, Idle, LayerController
+from cloud.deciding.controller import Carry, Decision, Idle, LayerController
 from cloud.engines import Guess, LayerWork
 from cloud.engines.turns import Tally
-from cloud.ledger import Ledger
-from cloud.outbox import Outbox
-from cloud.turns import HasTurns
+from cloud.serving.ledger import Ledger
+from cloud.serving.outbox import Outbox
+from cloud.sharing.admission import Cost
+from cloud.sharing.turns import HasTurns
 from cosmic.errors import EngineError
 from protocol.sessions import CoordinatorSession, LayerRefusal
 

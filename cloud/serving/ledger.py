@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from cloud.bills import Bill, Line
 from cloud.engines import WarmReport
-from cloud.glances import Glance, Picture
+from cloud.serving.glances import Glance, Picture
 from cosmic.web.counts import Counts
 
 PRINTERS_MAX = 1000

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloud.admission import Admission, Cost
-from cloud.strangers import Rates
+from cloud.access.strangers import Rates
+from cloud.sharing.admission import Admission, Cost
 from protocol.limits import Limits
 
 if TYPE_CHECKING:
-    from cloud.prepared import PreparedPart
+    from cloud.parts.prepared import PreparedPart
 
 
 def _any_size(_bytes: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import structlog
 
 from cloud.configuration import CoordinatorSettings
-from cloud.server import Coordinator
+from cloud.serving.server import Coordinator
 from cosmic import configuration, logs
 from cosmic.config_commands import shown
 from cosmic.errors import CosmicError

@@ -16,19 +16,19 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from cloud.admission import Admission
-from cloud.certificates import Certificates
+from cloud.access.certificates import Certificates
+from cloud.access.strangers import Rates, Strangers
+from cloud.access.tokens import TokenFile
 from cloud.configuration import CoordinatorSettings
-from cloud.connections import PrinterConnection, library_logger
-from cloud.cores import usable_cores
-from cloud.downloads import PartArchives, RangeNotSatisfiable
-from cloud.ledger import Ledger
 from cloud.parts import PartLibrary, UnknownPart
-from cloud.places import Place
-from cloud.pool import PartPool
-from cloud.sessions import CLOSE_TRY_AGAIN_LATER, PrinterSession
-from cloud.strangers import Rates, Strangers
-from cloud.tokens import TokenFile
+from cloud.parts.pool import PartPool
+from cloud.serving.connections import PrinterConnection, library_logger
+from cloud.serving.downloads import PartArchives, RangeNotSatisfiable
+from cloud.serving.ledger import Ledger
+from cloud.serving.places import Place
+from cloud.serving.sessions import CLOSE_TRY_AGAIN_LATER, PrinterSession
+from cloud.sharing.admission import Admission
+from cloud.sharing.cores import usable_cores
 from cosmic.errors import ConfigurationError, PartError
 from protocol.limits import AGENT_PATH, SUBPROTOCOL
 

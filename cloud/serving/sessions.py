@@ -14,19 +14,19 @@ import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from cloud.admission import Overloaded
 from cloud.configuration import CoordinatorSettings
-from cloud.controller import LayerController
+from cloud.deciding.controller import LayerController
 from cloud.engines import WarmReport
-from cloud.glances import Glance, Picture, glance_of
-from cloud.keepwarm import KeepWarm
-from cloud.layers import LayerLoop
-from cloud.ledger import Ledger
-from cloud.outbox import Outbox
+from cloud.invocation.keepwarm import KeepWarm
 from cloud.parts import UnknownPart
-from cloud.places import Place
-from cloud.pool import PartPool, PoolFull
-from cloud.warming import Warming
+from cloud.parts.pool import PartPool, PoolFull
+from cloud.serving.glances import Glance, Picture, glance_of
+from cloud.serving.layers import LayerLoop
+from cloud.serving.ledger import Ledger
+from cloud.serving.outbox import Outbox
+from cloud.serving.places import Place
+from cloud.serving.warming import Warming
+from cloud.sharing.admission import Overloaded
 from cosmic.errors import ConfigurationError, CosmicError, EngineError, PartError, RemoteProtocolError
 from protocol.codec import CLOSE_POLICY_VIOLATION
 from protocol.limits import MESSAGE_LENGTH_MAX
@@ -49,7 +49,7 @@ from protocol.sessions import CoordinatorSession, LayerRefusal
 from protocol.tables import State
 
 if TYPE_CHECKING:
-    from cloud.prepared import PreparedPart
+    from cloud.parts.prepared import PreparedPart
 
 CLOSE_NORMAL = 1000
 CLOSE_GOING_AWAY = 1001

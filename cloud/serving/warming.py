@@ -1,4 +1,4 @@
-"""Sends the rounds that keep-warm wants, and says what they found. The thin shell of cloud.keepwarm."""
+"""Sends the rounds that keep-warm wants, and says what they found. The thin shell of cloud.invocation.keepwarm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from cloud.engines import Engine, WarmReport
-from cloud.keepwarm import KeepWarm
+from cloud.invocation.keepwarm import KeepWarm
 from cosmic.errors import EngineError
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from cloud.admission import Cost
+from cloud.sharing.admission import Cost
 
 Item = TypeVar("Item")
 

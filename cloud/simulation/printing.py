@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.controller import Carry, Decision, LayerController, Predictor
+from cloud.deciding.controller import Carry, Decision, LayerController, Predictor
+from cloud.deciding.guesses import InputGuess
 from cloud.engines import Guess, LayerWork
-from cloud.guesses import InputGuess
 from thermal.part import Part
 from thermal.smartscan import SmartScan
 

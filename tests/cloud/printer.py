@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 
+from cloud.access.tokens import TokenFile
 from cloud.configuration import CoordinatorSettings, EngineSettings, Listen, Parts, Tokens
-from cloud.server import Coordinator
-from cloud.tokens import TokenFile
+from cloud.serving.server import Coordinator
 from protocol.limits import Limits
 from protocol.messages import (
     AgentMessage,

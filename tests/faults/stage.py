@@ -15,7 +15,7 @@ import msgspec
 from shapely.geometry import box
 
 from agent.configuration import Uplink
-from cloud.tokens import TokenFile
+from cloud.access.tokens import TokenFile
 from tests.faults.processes import Process, command
 from tests.support.proxy import Proxy
 from thermal.building import build_from_outline

@@ -22,14 +22,14 @@ from agent.driver.socket.lines import decode as decode_line
 from agent.recorder.reading import read as read_recording
 from agent.sparkplug.schema import payload_class
 from agent.sparkplug.session import Session
+from cloud.access.tokens import TokenFile
 from cloud.configuration import CoordinatorSettings
 from cloud.link.frames import HEADER, FrameError, Kind, pack, unpack
-from cloud.plan_files import read_plan
 from cloud.planner.platform import read_platform
 from cloud.plans import FunctionId, Plan, parse_function_name
+from cloud.plans.files import read_plan
 from cloud.platforms.tokens import CallbackTokens
 from cloud.simulation.profile import read_profile
-from cloud.tokens import TokenFile
 from cosmic import configuration
 from cosmic.errors import CosmicError, InputError, ProtocolError, RemoteProtocolError
 from protocol import messages as m

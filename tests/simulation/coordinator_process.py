@@ -23,10 +23,10 @@ from cloud.engines import Engine
 from cloud.engines.grouped import GroupedEngine
 from cloud.engines.inline import InlineEngine
 from cloud.engines.simulated import _Spare
-from cloud.ledger import Ledger
+from cloud.parts.pool import PartPool
 from cloud.platforms.tokens import CallbackTokens
-from cloud.pool import PartPool
-from cloud.sessions import PrinterSession
+from cloud.serving.ledger import Ledger
+from cloud.serving.sessions import PrinterSession
 from cloud.simulation.platform import SimulatedPlatform
 from cloud.simulation.profile import Profile, read_profile
 from cosmic.errors import EngineError
@@ -92,9 +92,9 @@ class Ground:
     def under(self) -> Iterator[None]:
         """Have the pool find the part in memory, and make its engines here."""
         with (
-            patch("cloud.prepared.load_part", lambda _folder: self._part),
-            patch("cloud.prepared.make_engine", self.engine),
-            patch("cloud.prepared._speculates", lambda _part, _settings: False),
+            patch("cloud.parts.prepared.load_part", lambda _folder: self._part),
+            patch("cloud.parts.prepared.make_engine", self.engine),
+            patch("cloud.parts.prepared._speculates", lambda _part, _settings: False),
         ):
             yield
 

@@ -12,7 +12,7 @@ import pytest
 from agent.keeper import WindowKeeper
 from agent.observers import Observers, WindowEnded
 from agent.printing.deadlines import Deadlines
-from cloud.controller import LayerController
+from cloud.deciding.controller import LayerController
 from tests.simulation.campaign import failure, minimised, run_seed
 from tests.simulation.part import LAYERS
 from tests.simulation.schedule import Fault, Setup, schedule_of, setup_of

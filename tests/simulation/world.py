@@ -22,8 +22,9 @@ import numpy as np
 import structlog
 
 from agent.mqtt.connection import Connector
-from cloud import layers, prepared
 from cloud.engines import inline
+from cloud.parts import prepared
+from cloud.serving import layers
 from cosmic import logs
 from tests.simulation import faults
 from tests.simulation.agent_process import PrinterSide

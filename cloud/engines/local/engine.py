@@ -20,9 +20,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from cloud.admission import Cost
 from cloud.configuration import EngineSettings
-from cloud.cores import usable_cores
 from cloud.engines.blocks import PlanGroups, block_folder, block_source, check_block_files, function_blocks
 from cloud.engines.interface import LayerWork, Progress, WarmReport
 from cloud.engines.local.crew import Crew
@@ -32,6 +30,8 @@ from cloud.engines.local.process import PROGRAM
 from cloud.engines.turns import Turns
 from cloud.plans import Plan
 from cloud.platforms import Load
+from cloud.sharing.admission import Cost
+from cloud.sharing.cores import usable_cores
 from cloud.worker import ERRORS, OK
 from cloud.worker_process import BLOCKS_MAX, WINDOW
 from cosmic.errors import EngineError

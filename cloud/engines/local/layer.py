@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.admission import Cost
 from cloud.engines.interface import Guess
 from cloud.engines.turns import Turns
+from cloud.sharing.admission import Cost
 
 
 class OneAtATime(Protocol):

@@ -21,7 +21,7 @@ from agent.recorder.reading import Recording, read
 from agent.replay.faults import Disconnect, Faults, parse_faults
 from agent.replay.parts import part_of
 from agent.replay.run import Choices, replay
-from cloud.tokens import TokenFile
+from cloud.access.tokens import TokenFile
 from cosmic.commands import run
 from cosmic.errors import RefusedError, UsageError
 from tests.support.recordings import RecordedJob

@@ -15,9 +15,9 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from agent.configuration import Uplink as UplinkSettings
 from agent.uplink import Uplink
+from cloud.access.tokens import TokenFile
 from cloud.configuration import CoordinatorSettings, Listen, Parts, Tokens
-from cloud.server import Coordinator
-from cloud.tokens import TokenFile
+from cloud.serving.server import Coordinator
 from cosmic.errors import ConfigurationError, RefusedError
 from protocol.codec import encode
 from protocol.messages import (

@@ -15,11 +15,11 @@ import structlog
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cloud.certificates import Certificates
+from cloud.access.certificates import Certificates
+from cloud.access.tokens import TokenFile
 from cloud.configuration import CoordinatorSettings, Listen, Parts, Tokens
-from cloud.reloading import Reloader
-from cloud.server import Coordinator
-from cloud.tokens import TokenFile
+from cloud.serving.reloading import Reloader
+from cloud.serving.server import Coordinator
 from protocol.limits import Limits
 from protocol.messages import CloseJob, Failed, OpenJob
 from tests.cloud.printer import PRINTERS, Printer, Running, dial, start

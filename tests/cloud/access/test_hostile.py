@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.hostile import KINDS, Attack
+from cloud.access.tokens import TokenFile
 from cloud.configuration import CoordinatorSettings, Listen, Parts, Tokens
-from cloud.server import Coordinator
-from cloud.tokens import TokenFile
+from cloud.serving.server import Coordinator
 from protocol.codec import encode
 from protocol.limits import Limits
 from protocol.messages import Array, Printed, StartLayer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.strangers import SAY_AGAIN_S, Bucket, Strangers, network_of
+from cloud.access.strangers import SAY_AGAIN_S, Bucket, Strangers, network_of
 from protocol.limits import Limits
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from cloud.tokens import TokenFile
+from cloud.access.tokens import TokenFile
 from cosmic.errors import ConfigurationError, UsageError
 
 

@@ -13,10 +13,10 @@ from cloud.bills import Line
 from cloud.engines import WarmReport
 from cloud.engines.grouped import GroupedEngine
 from cloud.engines.grouped.layer import GroupedLayer
-from cloud.keepwarm import KeepWarm
+from cloud.invocation.keepwarm import KeepWarm
 from cloud.plans import FunctionId
+from cloud.serving.warming import Warming
 from cloud.simulation.printing import decide_layer
-from cloud.warming import Warming
 from tests.cloud.aws.conftest import Account
 from tests.cloud.aws.test_platform import SMALL, engine_of
 from tests.cloud.conftest import a_map

@@ -20,7 +20,7 @@ from cloud.aws.errors import VersionError
 from cloud.aws.layout import lay_out
 from cloud.aws.package import fetch_wheels, make_package
 from cloud.aws.platform import LambdaPlatform
-from cloud.controller import Carry, Decision, Idle, LayerController
+from cloud.deciding.controller import Carry, Decision, Idle, LayerController
 from cloud.engines.grouped import GroupedEngine
 from cloud.plans import FunctionId, Plan
 from cloud.platforms.interface import PlatformError, Serve, WarmUp

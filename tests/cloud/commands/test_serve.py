@@ -98,7 +98,7 @@ def test_service_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
 def test_serving_needs_no_geometry_libraries() -> None:
     names = "trimesh", "shapely", "scipy", "matplotlib"
     code = (
-        "import sys, cloud.commands, cloud.server, cloud.configuration;"
+        "import sys, cloud.commands, cloud.serving.server, cloud.configuration;"
         f"print([name for name in {names!r} if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

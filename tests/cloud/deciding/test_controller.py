@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cloud.controller import Carry, Decision, Idle, LayerController
+from cloud.deciding.controller import Carry, Decision, Idle, LayerController
 from cosmic.errors import EngineError
 from tests.cloud.conftest import a_map
 from thermal.operators import Polynomial

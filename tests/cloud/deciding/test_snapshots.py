@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.snapshots import Snapshots
+from cloud.deciding.snapshots import Snapshots
 
 STATE_BYTES = 80
 

@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 
 from cloud.aws.engine import lambda_engine
 from cloud.configuration import EngineSettings, RaySettings
-from cloud.dealings import clustered, transition_counts
 from cloud.engines import Engine
 from cloud.engines.inline import InlineEngine
 from cloud.engines.local import LocalEngine
 from cloud.engines.ray import ray_engine
 from cloud.engines.simulated import simulated_engine
 from cloud.plans import Mode, Plan
+from cloud.plans.dealings import clustered, transition_counts
+from cloud.plans.strategies import COMPARISONS, comparison_plan
 from cloud.simulation import virtual_time
 from cloud.simulation.printing import decide_layer
-from cloud.strategies import COMPARISONS, comparison_plan
 from cosmic.errors import EngineError
 from tests.cloud.aws.conftest import Account, account, server, wheels  # noqa: F401  fixtures
 from tests.cloud.aws.test_platform import deployed

@@ -20,16 +20,16 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from cloud.access.tokens import TokenFile
 from cloud.configuration import EngineSettings
-from cloud.controller import Carry, Decision, Idle, LayerController
-from cloud.cores import usable_cores
+from cloud.deciding.controller import Carry, Decision, Idle, LayerController
 from cloud.engines.choosing import plan_of
 from cloud.engines.local import LocalEngine
 from cloud.engines.local.layer import LocalLayer
 from cloud.engines.turns import ProductThreads, Tally, Turns
+from cloud.parts.prepared import prepare
 from cloud.plans import Plan
-from cloud.prepared import prepare
-from cloud.tokens import TokenFile
+from cloud.sharing.cores import usable_cores
 from cosmic.errors import EngineError
 from tests.cloud.conftest import BLOCKS
 from tests.cloud.printer import Printer, dial

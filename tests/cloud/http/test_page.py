@@ -23,7 +23,7 @@ from cloud.configuration import CoordinatorSettings, Http, Parts, Tokens
 from cloud.http.metrics import METRICS
 from cloud.http.page import Page
 from cloud.http.state import CoordinatorState, PrinterDetail
-from cloud.server import Coordinator
+from cloud.serving.server import Coordinator
 from protocol.messages import CloseJob, EndLayer, OpenJob, Printed, Spreading, Warm
 from tests.cloud.printer import Printer, Running
 from thermal.part import Part

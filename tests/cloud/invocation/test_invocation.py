@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.configuration import EngineSettings
+from cloud.deciding.guesses import Guesses, InputGuess
 from cloud.engines.grouped.layer import GroupedLayer
 from cloud.engines.simulated import simulated_engine
-from cloud.guesses import Guesses, InputGuess
 from cloud.invocation import Invoke, LayerSchedule, Release, RunningQuantile, Timing
 from cloud.invocation.estimates import SAMPLES_MAX
 from cloud.plans import Mode, Plan

@@ -10,11 +10,11 @@ import pytest
 from cloud.configuration import EngineSettings
 from cloud.engines import WarmReport
 from cloud.engines.simulated import simulated_engine
-from cloud.keepwarm import KeepWarm, Warmth
+from cloud.invocation.keepwarm import KeepWarm, Warmth
 from cloud.plans import FunctionId, Plan
+from cloud.serving.warming import Warming
 from cloud.simulation import virtual_time
 from cloud.simulation.printing import decide_layer
-from cloud.warming import Warming
 from tests.cloud.conftest import a_map
 from tests.cloud.quiet import quiet_profile
 from thermal.order import order_layer

@@ -10,7 +10,7 @@ import pytest
 
 from cloud.configuration import CoordinatorSettings, EngineSettings, Parts
 from cloud.parts import PartLibrary, UnknownPart
-from cloud.pool import PartPool
+from cloud.parts.pool import PartPool
 from cosmic.errors import EngineError
 from thermal.part import Part
 

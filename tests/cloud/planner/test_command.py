@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from cloud.commands import app
-from cloud.dealings import listed_groups, transition_counts
-from cloud.orders import clustered_groups
 from cloud.plans import Plan
+from cloud.plans.dealings import listed_groups, transition_counts
+from cloud.plans.orders import clustered_groups
 from cosmic.commands import run
 from thermal.part import load_part
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cloud.dealings import groups_of, listed_groups, transition_counts
 from cloud.planner.candidates import candidates_of
 from cloud.planner.compare import plan_of, propose
 from cloud.planner.job import Job, random_job
@@ -16,6 +15,7 @@ from cloud.planner.platform import Platform, read_platform
 from cloud.planner.report import document, nearest_miss, remedies
 from cloud.planner.search import Limits, search
 from cloud.planner.spaces import PAPER, Space
+from cloud.plans.dealings import groups_of, listed_groups, transition_counts
 from cosmic.errors import ConfigurationError, UsageError
 from tests.cloud.planner.conftest import job_like_gear
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cloud.plan_files import read_plan
 from cloud.plans import Plan
+from cloud.plans.files import read_plan
 from cosmic.errors import UsageError
 
 PLAN = Plan(part="0" * 64, engine="lambda", groups=3, mode="speculative")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloud.configuration import EngineSettings
-from cloud.dealings import listed_groups, transition_counts
 from cloud.engines.choosing import plan_of
+from cloud.plans.dealings import listed_groups, transition_counts
 from cosmic.errors import EngineError
 from thermal.part import Part
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.dealings import clustered, contiguous, groups_of, round_robin, transition_counts
 from cloud.plans import FunctionId, Plan, group_of_cells, parse_function_name
-from cloud.strategies import comparison_plan
+from cloud.plans.dealings import clustered, contiguous, groups_of, round_robin, transition_counts
+from cloud.plans.strategies import comparison_plan
 from cosmic.errors import ConfigurationError
 from thermal.part import Part
 

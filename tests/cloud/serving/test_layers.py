@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cloud.controller import LayerController
+from cloud.deciding.controller import LayerController
 from cloud.engines import Guess
 from cloud.engines.turns import Tally
-from cloud.layers import LayerLoop
-from cloud.ledger import Ledger
+from cloud.serving.layers import LayerLoop
+from cloud.serving.ledger import Ledger
 from tests.support import virtual_time
 from thermal.operators import Polynomial
 from thermal.part import Part

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from cloud.outbox import MESSAGES_MAX, Outbox
+from cloud.serving.outbox import MESSAGES_MAX, Outbox
 from protocol.codec import decode_coordinator_message, encode
 from protocol.messages import (
     Array,

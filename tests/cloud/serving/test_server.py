@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cloud.certificates import tls_context
+from cloud.access.certificates import tls_context
 from cloud.configuration import CoordinatorSettings, Listen, Parts, Tokens
-from cloud.server import Coordinator
+from cloud.serving.server import Coordinator
 from cosmic.errors import ConfigurationError
 from protocol.limits import Limits
 from protocol.messages import Failed

@@ -15,11 +15,11 @@ import structlog
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 
-from cloud.admission import Cost
 from cloud.configuration import EngineSettings
 from cloud.engines import LayerWork
 from cloud.engines.local.layer import LocalLayer
 from cloud.engines.turns import Turns
+from cloud.sharing.admission import Cost
 from cosmic.errors import EngineError
 from protocol.limits import Limits
 from protocol.messages import (

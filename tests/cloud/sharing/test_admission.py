@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.admission import MESSAGES_S, SMOOTHING, Admission, Cost, Overloaded
+from cloud.sharing.admission import MESSAGES_S, SMOOTHING, Admission, Cost, Overloaded
 
 WINDOW_S = 0.04
 

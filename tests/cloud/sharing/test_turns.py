@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.engines.turns import Tally, Turns
-from cloud.turns import CATCH_UP, DEBT_S, STARTS_A_LAYER, Line, Pace
+from cloud.sharing.turns import CATCH_UP, DEBT_S, STARTS_A_LAYER, Line, Pace
 
 WINDOW_S = 0.04
 

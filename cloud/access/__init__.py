@@ -1,0 +1,1 @@
+"""Who may connect: tokens, certificates, and what is remembered of strangers."""
