@@ -69,7 +69,7 @@ def _unreachable(error: BaseException) -> RefusedError:
             what = f"the name is not known ({error.strerror})"
             remedy = "check the host in uplink.url, and /etc/resolv.conf"
         case ConnectionRefusedError():
-            what, remedy = "nobody listens there", "check that the coordinator runs, and the port in uplink.url"
+            what, remedy = "nobody listens there", "start the coordinator, or check the address in uplink.url"
         case OSError() if error.errno is not None:
             what, remedy = os.strerror(error.errno), ""
         case _:

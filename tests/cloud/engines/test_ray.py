@@ -89,7 +89,7 @@ def test_actor_that_is_killed_or_hangs_in_a_layer_costs_no_decision(part: Part, 
     plan = Plan(part=part.digest, engine="ray", rows=2, columns=2)
     # Time enough for a busy machine to start another actor.
     settings = EngineSettings(
-        name="ray", ray=RaySettings(address=ray_cluster, cpus=0.5), apply_timeout_ms=3000.0, tries_max=10
+        name="ray", ray=RaySettings(address=ray_cluster, cpus=0.5), apply_timeout_ms=3000.0, tries_max=40
     )
 
     async def main() -> None:
