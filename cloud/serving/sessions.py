@@ -7,7 +7,7 @@ Nothing that a peer sends gets further than its own connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -95,10 +95,10 @@ class PrinterSession:
 
     async def run(self) -> None:
         """Serve the connection until it is closed by either side."""
-        self._spawn(self._outbox.run())
+        self._spawn(self._outbox.run)
         self._ledger.connected(self.printer, self)
         try:
-            await self._guarded(self._receive())
+            await self._guarded(self._receive)
         finally:
             self._session.connection_lost()
             self._end_layer("connection lost")
@@ -127,7 +127,7 @@ class PrinterSession:
         """Close the connection; the printer may not come back with the token it has."""
         self._log.warning("cut", cause=why)
         self._end_layer("cut")
-        self._spawn(self._connection.close(CLOSE_POLICY_VIOLATION, why))
+        self._spawn(lambda: self._connection.close(CLOSE_POLICY_VIOLATION, why))
 
     async def refuse(self, code: FailureCode, why: str, close_code: int) -> None:
         """Say why this connection cannot be served, and close it."""
@@ -182,7 +182,7 @@ class PrinterSession:
         match message:
             case OpenJob():
                 self._log = self._log.bind(job=message.job)
-                self._spawn(self._open(message))
+                self._spawn(lambda: self._open(message))
             case Spreading():
                 self._spreading(message)
             case StartLayer():
@@ -247,7 +247,7 @@ class PrinterSession:
         engine = self._settings.engine
         schedule = KeepWarm(engine.warm_interval_s, engine.warm_silence_s)
         self._warming = Warming(schedule, prepared.engine, self._bill_key(job), self._warm)
-        self._spawn(self._warming.run())
+        self._spawn(self._warming.run)
         self._ledger.job_opened(self.printer, job.job)
         self._log.info(
             "job_opened",
@@ -324,7 +324,7 @@ class PrinterSession:
             self._pool.executor.turns.tally,
         )
         self._map = message.map.data
-        self._layer_task = self._spawn(self._layer.run())
+        self._layer_task = self._spawn(self._layer.run)
 
     def _given_up(self, reason: LayerRefusal | EngineError) -> None:
         """Let go of a layer that cannot be decided on: `failed`, and the connection lives on."""
@@ -393,15 +393,16 @@ class PrinterSession:
         if self._session.state is not State.CLOSED or isinstance(message, Failed):
             self._outbox.post(message)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Begin `work`, called once it runs: of what is cancelled before that there is nothing left to end."""
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except ConnectionClosed:
             pass
         except Exception as error:  # noqa: BLE001 - a bug met by one job must not end the others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -351,6 +352,24 @@ async def test_connection_cut_in_a_layer_leaves_nothing_behind(
             await asyncio.sleep(0)
     running = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
     assert not any(name.startswith(("LayerLoop", "PrinterSession", "Outbox")) for name in running)
+
+
+async def test_a_layer_that_is_started_again_before_it_ran_leaves_no_word(
+    coordinator: Running, part: Part, map_K: NDArray[np.float32], recwarn: pytest.WarningsRecorder
+) -> None:
+    """Messages that come together are followed together: the first layer's work is given up before it began."""
+    async with coordinator.connect() as socket:
+        printer = Printer(socket)
+        await printer.open(part)
+        frames = [
+            printer.session.send(StartLayer(layer=0, epoch=epoch, map=Array.of(map_K), printed=[]))
+            for epoch in range(3)
+        ]
+        for frame in frames:
+            await socket.send(frame)
+        assert await printer.decided([], 36, epoch=2) == order_layer(part, 0, map_K).order
+    gc.collect()
+    assert [str(one.message) for one in recwarn if "never awaited" in str(one.message)] == []
 
 
 # --- engines in trouble -----------------------------------------------------------------------------------
