@@ -130,6 +130,8 @@ def _decode(content: bytes, layout: dict[str, type[np.generic]], where: str) -> 
     except UNREADABLE_ARRAY as error:
         raise _damaged(f"the array file cannot be read: {error}", where) from error
     for name, dtype in layout.items():
+        if not isinstance(arrays[name], np.ndarray):  # an entry whose first bytes are damaged is handed on as bytes
+            raise _damaged(f"array '{name}' is none", where)
         if arrays[name].ndim != 1 or arrays[name].dtype != np.dtype(dtype):
             raise _damaged(f"array '{name}' is {arrays[name].dtype}{list(arrays[name].shape)}", where)
         arrays[name].flags.writeable = False

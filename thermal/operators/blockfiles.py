@@ -217,9 +217,12 @@ def open_block(
     )
     remedy = "remove the file and build the part's dense operators again"
     try:
-        values: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
     except UNREADABLE_ARRAY as error:
         raise PartError(f"the block cannot be read: {error}", where=str(path), remedy=remedy) from error
+    if not isinstance(values, np.ndarray):
+        values.close()
+        raise PartError("the block is an archive of arrays (npz)", where=str(path), remedy=remedy)
     if values.shape != shape or values.dtype != np.dtype(check_precision(precision)):
         raise PartError(
             f"the block is {values.dtype}{list(values.shape)}",

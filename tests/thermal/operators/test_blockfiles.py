@@ -128,6 +128,15 @@ def test_missing_truncated_and_foreign_blocks_are_named(tmp_path: Path) -> None:
             operator.apply(length, warm(GEOMETRY.elements))
 
 
+def test_an_archive_in_the_place_of_a_block_is_named(tmp_path: Path) -> None:
+    folder = write_blocks(tmp_path, DIGEST, GEOMETRY, PROCESS)
+    length = GEOMETRY.distinct_lengths[0]
+    with (folder / block_name(length, 0, 0)).open("wb") as file:
+        np.savez(file, values=np.zeros((2, 2)))
+    with pytest.raises(PartError, match="an archive of arrays"):
+        dense_from_files(tmp_path, GEOMETRY).apply(length, warm(GEOMETRY.elements))
+
+
 def test_a_disk_without_room_is_refused_before_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blockfiles, "SPARE_BYTES", 2**60)
     with pytest.raises(ConfigurationError, match="GB left"):
