@@ -59,6 +59,11 @@ def _windows(report: Report) -> Iterator[str]:
         )
     if report.slack.late:
         yield f"{_many(report.slack.late, 'cell')} came too late: the laser waited."
+    elif report.slack.min_ms is not None and report.slack.min_ms < 0.0:
+        yield (
+            f"The latest cell was handed over {-report.slack.min_ms:.1f} ms after its deadline, within the guard: "
+            "the laser did not wait."
+        )
     elif report.slack.min_ms is not None:
         yield f"The least time left before a deadline was {report.slack.min_ms:.1f} ms."
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
 
 from agent.recorder.reading import Recording
 from agent.report.collect import collect
 from agent.report.predict import RANDOM_ORDERS, Predicted, Task, choose_method, predict, random_orders
+from agent.report.verdict import verdict_of
 from thermal.order import predict_map, uniformity_of
 from thermal.part import Part
 
@@ -35,6 +37,26 @@ def test_outcomes_slack_and_fallbacks_are_those_of_the_recording(lossy: Recordin
     assert [layer.order for layer in report.layers] == [
         [window.cell for window in windows if window.layer == layer] for layer in (0, 1)
     ]
+
+
+@pytest.mark.parametrize(
+    ("late", "min_ms", "sentence"),
+    [
+        (0, 1.49, "The least time left before a deadline was 1.5 ms."),
+        (
+            0,
+            -1.86,
+            "The latest cell was handed over 1.9 ms after its deadline, within the guard: the laser did not wait",
+        ),
+        (2, -7.0, "2 cells came too late: the laser waited."),
+    ],
+)
+def test_slack_is_said_as_what_it_meant_for_the_laser(
+    lossy: Recording, printed: Part, late: int, min_ms: float, sentence: str
+) -> None:
+    report = collect(lossy, printed)
+    slack = msgspec.structs.replace(report.slack, late=late, min_ms=min_ms)
+    assert sentence in " ".join(verdict_of(msgspec.structs.replace(report, slack=slack)))
 
 
 def test_the_link_is_told_from_beginning_to_end_with_its_cause(lossy: Recording, printed: Part) -> None:
