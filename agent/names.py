@@ -39,7 +39,7 @@ class Names:
         asked = self._asked.get((host, port))
         if asked is None:
             asked = self._asked[host, port] = asyncio.get_running_loop().create_future()
-            # Its own end is no reason to wait for an answer: a daemon.
+            # A daemon: the process must not wait for a name server at its end.
             threading.Thread(target=self._ask, args=(asked, host, port), name=f"name {host}", daemon=True).start()
         return await asyncio.shield(asked)
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -70,18 +71,22 @@ async def reach(names: Names, host: str, port: int, limit_s: float) -> socket.so
         ) from None
     for left in range(len(addresses), 0, -1):
         family, address = addresses[-left]
-        tried = socket.socket(family, socket.SOCK_STREAM)
-        tried.setblocking(False)
         try:
-            async with asyncio.timeout((until_s - loop.time()) / left):
-                await loop.sock_connect(tried, address)
-        except (OSError, TimeoutError):
-            tried.close()
+            return await _connected(family, address, (until_s - loop.time()) / left)
+        except OSError:  # a time-out is one
             if left == 1:
                 raise
-        except BaseException:
-            tried.close()
-            raise
-        else:
-            return tried
     raise AssertionError("a name has at least one address")
+
+
+async def _connected(family: socket.AddressFamily, address: tuple[Any, ...], limit_s: float) -> socket.socket:
+    """Return a TCP socket that is connected to one address. Raises OSError, also where the family is none here."""
+    tried = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        tried.setblocking(False)
+        async with asyncio.timeout(limit_s):
+            await asyncio.get_running_loop().sock_connect(tried, address)
+    except BaseException:  # whatever it was, a cancellation too: nobody else has the socket
+        tried.close()
+        raise
+    return tried

@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from agent.configuration import Uplink
+from agent.uplink.dialling import CLOSE_S
 from tests.faults.stage import Stage
-
-CLOSE_S = 1.0
-"""How long the agent waits for the other half of a closing handshake (`close_timeout` in agent/uplink/link.py)."""
 
 REJOIN_S = 1.5
 """Room for what depends on the machine and not on settings: opening the connection, loading the part, handing the

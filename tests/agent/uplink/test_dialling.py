@@ -16,6 +16,8 @@ from agent.names import Names
 from agent.uplink.dialling import reach
 from cosmic.errors import RefusedError
 
+UNKNOWN_FAMILY = 9999
+
 
 def names_of(*addresses: str) -> Names:
     """Return names that all have `addresses`."""
@@ -50,6 +52,17 @@ def silent(address: str, port: int) -> Iterator[None]:
 async def test_an_address_that_refuses_leaves_it_to_the_next() -> None:
     with listening("127.0.0.1") as port:
         with closing(await reach(names_of("127.0.0.2", "127.0.0.1"), "press", port, 5.0)) as reached:
+            assert reached.getpeername() == ("127.0.0.1", port)
+
+
+async def test_an_address_of_a_family_that_this_machine_has_not_leaves_it_to_the_next() -> None:
+    with listening("127.0.0.1") as port:
+
+        def look_up(*_: Any, **__: Any) -> list[Any]:
+            rows = ((UNKNOWN_FAMILY, ("::1", port)), (socket.AF_INET, ("127.0.0.1", port)))
+            return [(family, socket.SOCK_STREAM, 6, "", address) for family, address in rows]
+
+        with closing(await reach(Names(look_up), "press", port, 5.0)) as reached:
             assert reached.getpeername() == ("127.0.0.1", port)
 
 
