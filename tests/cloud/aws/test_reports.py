@@ -17,8 +17,8 @@ from tests.cloud.aws.conftest import Account
 from tests.cloud.aws.test_platform import engine_of, printed
 from tests.support.lambda_emulator import paper_delays_ms
 
-NEAR_MS = 20.0
-"""A request's time off, where it is right in kind: seconds for milliseconds, or another memory, are more."""
+JOBS_MAX = 20
+"""Jobs after which a bill must have been as near as Lambda's billing step: a busy machine takes its time."""
 
 LINE = (
     "REPORT RequestId: 8f507cfc-{n}\tDuration: {ms:.2f} ms\tBilled Duration: {billed} ms"
@@ -47,15 +47,13 @@ def test_difference_is_in_percent_of_what_the_platform_says(ours: float, theirs:
     assert said["difference_percent"] == percent
 
 
-async def test_bill_counts_every_request_that_lambda_reports_and_about_its_time(account: Account) -> None:
-    """How near the time is depends on the machine, which takes its time around the worker's code when it is busy.
-
-    The best job of four is looked at, generously; the demonstration on functions prints the difference.
-    """
+async def test_bill_agrees_with_lambdas_reports_within_its_billing_step(account: Account) -> None:
+    """Of some jobs, since a busy machine takes its time around the worker's code now and then."""
     off_ms = []
     account.emulator.delays_ms = paper_delays_ms(1)
     async with engine_of(account, reports=True, groups=2, mode="reuse") as engine:
-        for job in ("first", "second", "third", "fourth"):
+        while not off_ms or (min(off_ms) > 1.0 and len(off_ms) < JOBS_MAX):
+            job = f"job-{len(off_ms)}"
             before = len(account.emulator.usage) if off_ms else 0
             for _ in range(2):
                 await engine.warm(job)
@@ -71,4 +69,4 @@ async def test_bill_counts_every_request_that_lambda_reports_and_about_its_time(
             assert line["requests"] == line["requests_reported"] == bill.total.requests == len(usage)
             assert line["gb_seconds_reported"] == pytest.approx(sum(one.billed_ms for one in usage) / 2e3, abs=1e-4)
             off_ms.append(abs(line["gb_seconds"] - line["gb_seconds_reported"]) * 2e3 / len(usage))
-    assert min(off_ms) < NEAR_MS
+    assert min(off_ms) <= 1.0

@@ -34,8 +34,8 @@ async def test_lambda_is_measured_and_nothing_is_left(account: Account) -> None:
     done = await asyncio.to_thread(account.run, *words, "--yes")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["values"]
-    # The emulator adds the paper's delays to what HTTP and the process take, which a busy machine draws out.
-    assert 10.2 < found["invocation_median_ms"]["value"] < 1000.0
+    # The emulator adds the paper's delays to what HTTP and the process take.
+    assert 10.2 < found["invocation_median_ms"]["value"] < 60.0
     assert found["cold_start_ms"]["value"] > 20.0
     profile = tomllib.loads(target.read_text())
     assert profile["price"] == "lambda-arm64"
